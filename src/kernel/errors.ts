@@ -1,0 +1,45 @@
+/**
+ * Every way in which Reveille refuses a request. The edge maps codes to HTTP status (`src/http/problem.ts`);
+ * a test holds `docs/errors.md` against this list.
+ */
+export const errorCatalogue = {
+  bad_request: 'The request is not of the right form',
+  payload_too_large: 'The request body is too large',
+  unsupported_media_type: 'The request body is not JSON',
+  unauthorized: 'A valid token is needed',
+  forbidden_host: 'The Host or Origin of the request is not allowed',
+  not_found: 'There is no such thing',
+  route_not_found: 'There is no such route',
+  company_not_found: 'There is no such company',
+  agent_not_found: 'There is no such agent',
+  wakeup_not_found: 'There is no such wakeup',
+  run_not_found: 'There is no such run',
+  agent_not_wakeable: 'The agent cannot be woken in its status',
+  agent_busy: 'The agent is busy and its policy rejects wakeups meanwhile',
+  agent_status_conflict: 'The status of the agent does not allow this',
+  too_many_open_wakeups: 'The agent has too many open wakeups',
+  idempotency_key_reused: 'The idempotency key was used for a different request',
+  idempotency_key_conflict: 'The idempotency key in the header and the one in the body differ',
+  version_conflict: 'The resource has changed since it was read',
+  run_not_startable: 'The run cannot be started now',
+  claim_lost: 'The run belongs to another claim',
+  position_past_head: 'The position is past the head of the log',
+  not_caught_up: 'The read model has not caught up with the position in time',
+  log_unavailable: 'The event log does not answer',
+  internal: 'Something went wrong inside Reveille',
+} as const;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** A refused command or query. Changes nothing; `details` name what was wrong. */
+export class DomainError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string = errorCatalogue[code],
+    readonly details: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'DomainError';
+  }
+}

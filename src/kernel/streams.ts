@@ -1,0 +1,18 @@
+/** The one place where stream names are made and read: `<category>-<companyId>[.<id>]`. */
+
+export const agentStream = (companyId: string, agentId: string) => `agent-${companyId}.${agentId}`;
+export const runStream = (companyId: string, runId: string) => `run-${companyId}.${runId}`;
+export const runLogStream = (companyId: string, runId: string) => `runlog-${companyId}.${runId}`;
+export const companyStream = (companyId: string) => `company-${companyId}`;
+/** Reserves an external key: whoever writes its first event has the key. `scope` is a company id, or `-` for companies. */
+export const keyStream = (scope: string, keyHash: string) => `key-${scope}.${keyHash}`;
+
+/** The streams that hold raw log bytes. Projections and sagas never read them. */
+export const LOG_CATEGORY = 'runlog';
+
+/** `agent-0190…` → `agent`. */
+export function categoryOf(stream: string): string {
+  const dash = stream.indexOf('-');
+  if (dash <= 0) throw new Error(`stream name without a category: ${stream}`);
+  return stream.slice(0, dash);
+}
