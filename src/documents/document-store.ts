@@ -1,0 +1,92 @@
+import type { Position } from '../kernel/event';
+
+/**
+ * The read-model port. A backend keeps JSON documents by id in named collections with declared indexes, and passes the
+ * contract suite in `test/contract/document-store.contract.ts`.
+ *
+ * Two kinds of collection, kept apart by the backend: `model` ones are derived from the log and may be dropped and
+ * rebuilt at any time; `durable` ones (saga state, saga checkpoints, leases) never are.
+ */
+export interface DocumentStore {
+  /** Makes a collection and its indexes where they are missing. Must come before any other call that names it. */
+  ensure(collection: Collection): Promise<void>;
+
+  get<D extends Document>(collection: string, id: string): Promise<D | null>;
+  /** The documents that exist, by id. */
+  getMany<D extends Document>(collection: string, ids: readonly string[]): Promise<Map<string, D>>;
+  /** @throws Error where no declared index serves the query: there are no hidden scans. */
+  query<D extends Document>(collection: string, query: Query): Promise<Page<D>>;
+
+  /**
+   * Writes documents and moves the checkpoint, in one transaction where the backend has them. Each write and the
+   * checkpoint are guarded: what already stands at the same or a later position is left alone, so that a repeated
+   * batch is harmless.
+   */
+  writeBatch(batch: WriteBatch): Promise<void>;
+  checkpoint(name: string): Promise<Position | null>;
+
+  /**
+   * Stores `document` only if the stored one is at `expectedVersion` (null: only if there is none); null as document
+   * removes it. Answers whether it did. Versions are 1, 2, 3 …
+   */
+  compareAndSet<D extends Document>(
+    collection: string,
+    id: string,
+    expectedVersion: number | null,
+    document: D | null,
+  ): Promise<boolean>;
+  getVersioned<D extends Document>(collection: string, id: string): Promise<Versioned<D> | null>;
+
+  /** Removes a model collection with its documents and the checkpoint of the same name. */
+  drop(collection: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A JSON object. Positions inside documents are decimal strings. */
+export type Document = object;
+
+export interface Versioned<D> {
+  version: number;
+  document: D;
+}
+
+export type FieldType = 'text' | 'integer' | 'position';
+
+export interface Collection {
+  name: string;
+  kind: 'model' | 'durable';
+  /** Top-level fields of the documents that queries may name. A `position` is a decimal string in the document. */
+  fields: Readonly<Record<string, FieldType>>;
+  /** Each serves equality on all its fields but the last, and order (or equality) on the last. */
+  indexes: readonly (readonly string[])[];
+}
+
+export interface Query {
+  /** Field → value; all must hold. */
+  where: Readonly<Record<string, string | number | null>>;
+  orderBy: string;
+  direction: 'asc' | 'desc';
+  limit: number;
+  /** From an earlier page of the same query. @throws InvalidCursor */
+  cursor?: string | null;
+}
+
+export interface Page<D> {
+  items: D[];
+  /** null on the last page. */
+  nextCursor: string | null;
+}
+
+export interface WriteBatch {
+  collection: string;
+  writes: readonly { id: string; document: Document | null; position: Position }[];
+  checkpoint: { name: string; position: Position };
+}
+
+/** The cursor was not made by this query. */
+export class InvalidCursor extends Error {
+  constructor() {
+    super('the cursor is not one of this query');
+    this.name = 'InvalidCursor';
+  }
+}

@@ -1,0 +1,97 @@
+import type { EventToAppend, Position, Revision, StoredEvent } from '../kernel/event';
+
+/**
+ * The event log port. A backend keeps streams of events under one global order, and passes the contract suite in
+ * `test/contract/event-log.contract.ts`.
+ */
+export interface EventLog {
+  /**
+   * Appends all events or none, at exactly `expected` (`NO_STREAM` for a new stream; never "any"), and answers when
+   * they are on disk. Sending the same events again at the same revision succeeds and writes nothing.
+   *
+   * @throws RevisionConflict the stream is at another revision; nothing was written
+   * @throws LogUnavailable   it is unknown whether the events were written: send the same bytes again, nothing else
+   */
+  append(stream: string, events: readonly EventToAppend[], expected: Revision): Promise<Appended>;
+
+  /**
+   * Events of one stream, in order, `from` inclusive. Backwards starts at `from`, or at the last event without it.
+   * A stream that doesn't exist yields nothing.
+   */
+  read(stream: string, options?: ReadOptions): AsyncIterable<StoredEvent>;
+
+  /**
+   * The whole log after a position, for ever, in batches; live without a gap. Ends without error when `signal` aborts,
+   * and with `FollowInterrupted` on a fault, after which the caller follows again from the last batch it handled.
+   */
+  follow(options: FollowOptions): AsyncIterable<FollowBatch>;
+
+  /** Position of the last event on the log, chunk streams included; 0 for an empty log. */
+  head(): Promise<Position>;
+
+  /** Lets a stream's events age out. Seconds, counted from now on by the backend. */
+  setMaxAge(stream: string, maxAgeSec: number): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export interface Appended {
+  /** Revision of the last event. */
+  revision: Revision;
+  /** One position an event, in the order given. */
+  positions: readonly Position[];
+}
+
+export interface ReadOptions {
+  from?: Revision;
+  limit?: number;
+  direction?: 'forwards' | 'backwards';
+}
+
+export interface FollowOptions {
+  /** Exclusive. */
+  after: Position;
+  /** Which stream categories to leave out, or the only ones to take. Default: everything. */
+  categories?: { only: readonly string[] } | { except: readonly string[] };
+  signal: AbortSignal;
+}
+
+/**
+ * Everything up to and including `reached` has been delivered, by this batch or an earlier one, or was filtered out.
+ * `events` may be empty: then only the position moved.
+ */
+export interface FollowBatch {
+  events: readonly StoredEvent[];
+  reached: Position;
+}
+
+export class RevisionConflict extends Error {
+  constructor(
+    readonly stream: string,
+    readonly expected: Revision,
+    /** `NO_STREAM` where the stream does not exist. */
+    readonly actual: Revision,
+  ) {
+    super(`${stream} is at revision ${actual}, not ${expected}`);
+    this.name = 'RevisionConflict';
+  }
+}
+
+export class LogUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'LogUnavailable';
+  }
+}
+
+export class FollowInterrupted extends Error {
+  constructor(
+    message: string,
+    /** False where following again cannot help (the log is closed, the position is gone). */
+    readonly resumable: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'FollowInterrupted';
+  }
+}
