@@ -1,0 +1,221 @@
+import type { DomainEvent } from '../../kernel/event';
+import type { HeartbeatPolicy, RunLimits } from './policy';
+
+/** The events of an agent's stream: what it is, every decision about a wakeup, and the frame of every run. */
+export type AgentEvent =
+  | AgentRegistered
+  | AgentUpdated
+  | AgentApproved
+  | AgentPaused
+  | AgentResumed
+  | AgentTerminated
+  | WakeupRequested
+  | WakeupCoalesced
+  | WakeupDeferred
+  | WakeupSkipped
+  | WakeupCancelled
+  | RunQueued
+  | RunStarted
+  | RunEndRequested
+  | RunFinished
+  | SessionReset;
+
+export const AGENT_SCHEMA_VERSION = 1;
+
+interface OfAgent {
+  companyId: string;
+  agentId: string;
+}
+
+export interface AgentConfiguration {
+  name: string;
+  adapterType: string;
+  /** Checked by the adapter when it is set, opaque to the domain. */
+  adapterConfig: Record<string, unknown>;
+  runtimeConfig: { heartbeat: HeartbeatPolicy };
+}
+
+export type AgentRegistered = DomainEvent<
+  'AgentRegistered',
+  OfAgent & AgentConfiguration & { externalKey: string | null; requiresApproval: boolean }
+>;
+/** The whole configuration after the change, and which of its fields changed. */
+export type AgentUpdated = DomainEvent<
+  'AgentUpdated',
+  OfAgent & AgentConfiguration & { changed: (keyof AgentConfiguration)[] }
+>;
+export type AgentApproved = DomainEvent<'AgentApproved', OfAgent>;
+export type AgentPaused = DomainEvent<'AgentPaused', OfAgent & { reason: string }>;
+export type AgentResumed = DomainEvent<'AgentResumed', OfAgent>;
+export type AgentTerminated = DomainEvent<'AgentTerminated', OfAgent>;
+
+export type WakeupSource = 'timer' | 'assignment' | 'on_demand' | 'automation';
+export type TriggerDetail = 'manual' | 'ping' | 'callback' | 'system';
+export type ActorType = 'user' | 'agent' | 'system';
+
+/** What somebody asked for, as it was asked, defaults filled in. */
+export interface WakeupRequest {
+  source: WakeupSource;
+  triggerDetail: TriggerDetail | null;
+  reason: string | null;
+  payload: Record<string, unknown> | null;
+  contextSnapshot: Record<string, unknown> | null;
+  idempotencyKey: string | null;
+  requestedByActorType: ActorType | null;
+  requestedByActorId: string | null;
+  notBefore: string | null;
+  priority: number;
+  /** null: the whole agent. */
+  coalesceKey: string | null;
+  taskKey: string | null;
+}
+
+export type WakeupRequested = DomainEvent<
+  'WakeupRequested',
+  OfAgent &
+    WakeupRequest & { wakeupId: string; requestedAt: string; keyHash: string | null; requestHash: string }
+>;
+
+/**
+ * The wakeup went into a run that was already wanted. `runId` is the run's id, also where that run is only reserved by
+ * a deferred wakeup (`intoWakeupId`): readers show it once the run is there.
+ */
+export type WakeupCoalesced = DomainEvent<
+  'WakeupCoalesced',
+  OfAgent & { wakeupId: string; runId: string; intoWakeupId: string | null; reason: CoalesceReason }
+>;
+export type CoalesceReason = 'run.queued' | 'wakeup.deferred';
+
+/** The wakeup waits. `runId` is reserved for the run that it becomes. */
+export type WakeupDeferred = DomainEvent<
+  'WakeupDeferred',
+  OfAgent & { wakeupId: string; runId: string; reason: DeferReason; dueAt: string | null; deadlineAt: string }
+>;
+export type DeferReason = 'agent.busy';
+
+export type WakeupSkipped = DomainEvent<'WakeupSkipped', OfAgent & { wakeupId: string; reason: SkipReason }>;
+export type SkipReason = 'heartbeat.disabled' | 'heartbeat.wakeOnDemand.disabled';
+
+/** A waiting wakeup is over, and the run that was reserved for it will not be. */
+export type WakeupCancelled = DomainEvent<
+  'WakeupCancelled',
+  OfAgent & { wakeupId: string; runId: string; reason: string }
+>;
+
+/** One execution is wanted; it starts when a slot and a node are free. */
+export type RunQueued = DomainEvent<
+  'RunQueued',
+  OfAgent & {
+    runId: string;
+    /** The wakeup that made the run and shares its fate. */
+    wakeupId: string;
+    invocationSource: WakeupSource;
+    triggerDetail: TriggerDetail | null;
+    priority: number;
+    coalesceKey: string | null;
+    taskKey: string | null;
+    attempt: number;
+    retryOfRunId: string | null;
+  }
+>;
+
+/** The claim: whoever's append of this event is taken runs the adapter, nobody else. */
+export type RunStarted = DomainEvent<
+  'RunStarted',
+  OfAgent & {
+    runId: string;
+    wakeupId: string;
+    nodeId: string;
+    claimId: string;
+    attempt: number;
+    sessionIdBefore: string | null;
+    adapterType: string;
+    limits: RunLimits;
+  }
+>;
+
+export const endCauses = {
+  cancel: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled by control plane' },
+  pause: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to agent pause' },
+  terminate: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to agent termination' },
+  interrupt: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled by a newer wakeup' },
+  budget: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to exceeded budget' },
+  timeout: { status: 'timed_out', errorCode: 'timeout', error: 'Timed out' },
+  silence: { status: 'timed_out', errorCode: 'silence_timeout', error: 'Timed out: no output' },
+} as const satisfies Record<string, { status: FinalRunStatus; errorCode: string; error: string }>;
+
+export type EndCause = keyof typeof endCauses;
+
+/** A running run is to end. The first one on the stream decides the outcome. */
+export type RunEndRequested = DomainEvent<
+  'RunEndRequested',
+  OfAgent & { runId: string; cause: EndCause; requestedAt: string }
+>;
+
+export type FinalRunStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
+
+export interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+}
+
+export interface StreamDigest {
+  bytes: number;
+  sha256: string;
+}
+
+/** What is kept of a run's output when the bytes have aged out. */
+export interface LogSummary {
+  logs: { stdout: StreamDigest; stderr: StreamDigest };
+  /** Sum of both streams, in bytes. */
+  logBytes: number;
+  /** Over the recorded combined log. */
+  logSha256: string;
+  /** Last hash of the log stream's chain. */
+  chainHead: string;
+}
+
+/** What a run reported about itself, in its result file or its answer. */
+export interface RunReport {
+  usage: Usage | null;
+  costMicros: number | null;
+  provider: string | null;
+  model: string | null;
+  sessionId: string | null;
+  clearSession: boolean;
+  errorMessage: string | null;
+  resultJson: unknown;
+  /** Replaces the agent's `stateJson` where it is there. */
+  state: unknown;
+  retryNotBefore: string | null;
+}
+
+export type RunFinished = DomainEvent<
+  'RunFinished',
+  OfAgent & {
+    runId: string;
+    wakeupId: string;
+    /** null: the run ended before anybody claimed it. */
+    nodeId: string | null;
+    claimId: string | null;
+    status: FinalRunStatus;
+    errorCode: string | null;
+    error: string | null;
+    exitCode: number | null;
+    signal: string | null;
+    exitedAt: string | null;
+    /** Whether the agent has no other running run: then this outcome decides its status. */
+    lastRunning: boolean;
+    endCause: EndCause | null;
+    sessionIdBefore: string | null;
+    sessionIdAfter: string | null;
+    /** The session was reset while the run was going on: what the run says of session and state doesn't count. */
+    sessionReset: boolean;
+    report: RunReport | null;
+    log: LogSummary | null;
+  }
+>;
+
+/** Session, state and last error are forgotten; a run that is going on doesn't bring its session back. */
+export type SessionReset = DomainEvent<'SessionReset', OfAgent>;

@@ -1,0 +1,51 @@
+/**
+ * The events of a run's log stream. `LogChunked` is binary: a 4-byte big-endian length, a JSON header of that many
+ * bytes, then the output's bytes as they are. `LogGap` and `LogFinalized` are JSON.
+ */
+export const RUN_LOG_SCHEMA_VERSION = 1;
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export interface LogChunkHeader {
+  stream: OutputStream;
+  /** Of the first byte, in its stream. */
+  offset: number;
+  /** Of the raw bytes after the header. */
+  length: number;
+  /** How far the other stream had been recorded before this chunk. */
+  otherOffset: number;
+  /** Of the first byte, in the recorded combined log. */
+  logOffset: number;
+  /** How the bytes are encrypted; null: they are not. */
+  enc: null;
+}
+
+export interface LogGapData {
+  stream: OutputStream;
+  /** Byte offsets in the stream; `to` is exclusive. */
+  from: number;
+  to: number;
+}
+
+export type LogFinalizedData = {
+  companyId: string;
+  agentId: string;
+  runId: string;
+  logs: Record<OutputStream, { bytes: number; sha256: string }>;
+  logBytes: number;
+  logSha256: string;
+};
+
+export function encodeLogChunk(header: LogChunkHeader, bytes: Uint8Array): Uint8Array {
+  const head = Buffer.from(JSON.stringify(header));
+  const size = Buffer.allocUnsafe(4);
+  size.writeUInt32BE(head.length);
+  return Buffer.concat([size, head, bytes]);
+}
+
+export function decodeLogChunk(data: Uint8Array): { header: LogChunkHeader; bytes: Uint8Array } {
+  const buffer = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const bodyStart = 4 + buffer.readUInt32BE(0);
+  const header = JSON.parse(buffer.toString('utf8', 4, bodyStart)) as LogChunkHeader;
+  return { header, bytes: buffer.subarray(bodyStart) };
+}

@@ -1,0 +1,59 @@
+import type { DomainEvent } from '../../kernel/event';
+
+/** The events of a run's stream. Each is one line of what people follow: `seq` is its revision + 1. */
+export type RunEvent =
+  | DomainEvent<'RunLifecycleRecorded', RunEventData<'lifecycle'>>
+  | DomainEvent<'AdapterInvoked', RunEventData<'adapter.invoke'>>
+  | DomainEvent<'ProcessRecorded', RunEventData<'process'>>
+  | DomainEvent<'UsageBooked', RunEventData<'usage'>>
+  | DomainEvent<'RunErrorRecorded', RunEventData<'error'>>
+  | DomainEvent<'RunNoteRecorded', RunEventData<'note'>>;
+
+export const RUN_SCHEMA_VERSION = 1;
+
+export type RunEventType = 'lifecycle' | 'adapter.invoke' | 'process' | 'usage' | 'error' | 'note';
+
+export interface RunEventData<T extends RunEventType = RunEventType> {
+  companyId: string;
+  agentId: string;
+  runId: string;
+  eventType: T;
+  stream: 'system' | 'stdout' | 'stderr';
+  level: 'debug' | 'info' | 'warn' | 'error';
+  color: string | null;
+  message: string;
+  payload: Record<string, unknown> | null;
+}
+
+/** eventType → the type on the log. */
+export const runEventTypes = {
+  lifecycle: 'RunLifecycleRecorded',
+  'adapter.invoke': 'AdapterInvoked',
+  process: 'ProcessRecorded',
+  usage: 'UsageBooked',
+  error: 'RunErrorRecorded',
+  note: 'RunNoteRecorded',
+} as const satisfies Record<RunEventType, RunEvent['type']>;
+
+export const lifecycle = {
+  queued: 'run queued',
+  started: 'run started',
+  succeeded: 'run succeeded',
+  failed: 'run failed',
+  timed_out: 'run timed_out',
+  cancelled: 'run cancelled',
+  processLost: 'Process lost -- server may have restarted',
+} as const;
+
+const CLOSING_LINES: ReadonlySet<string> = new Set([
+  lifecycle.succeeded,
+  lifecycle.failed,
+  lifecycle.timed_out,
+  lifecycle.cancelled,
+  lifecycle.processLost,
+]);
+
+/** Whether the event is the last one that its run's stream will have. */
+export function isClosingLine(event: RunEvent): boolean {
+  return event.type === 'RunLifecycleRecorded' && CLOSING_LINES.has(event.data.message);
+}

@@ -1,0 +1,145 @@
+import type { Recorded } from '../../kernel/event';
+import type { Projection } from '../../processing/projection';
+import type { AgentEvent, RunFinished, WakeupRequest } from '../../agents/domain/agent.events';
+
+export type WakeupStatus =
+  | 'queued'
+  | 'claimed'
+  | 'deferred'
+  | 'coalesced'
+  | 'skipped'
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  | 'timed_out';
+
+/** The receipt of one accepted request. */
+export interface WakeupDocument extends WakeupRequest {
+  id: string;
+  companyId: string;
+  agentId: string;
+  status: WakeupStatus;
+  skipReason: string | null;
+  /** Of the run that stands for the wakeup; while that one is only reserved, readers don't show it. */
+  runId: string | null;
+  dueAt: string | null;
+  deadlineAt: string | null;
+  requestedAt: string;
+  claimedAt: string | null;
+  finishedAt: string | null;
+  error: string | null;
+  requestedPosition: string;
+  /** Of the decision: what the request was answered with. */
+  decidedPosition: string;
+}
+
+type Handled = Extract<
+  AgentEvent,
+  {
+    type:
+      | 'WakeupRequested'
+      | 'WakeupCoalesced'
+      | 'WakeupDeferred'
+      | 'WakeupSkipped'
+      | 'WakeupCancelled'
+      | 'RunQueued'
+      | 'RunStarted'
+      | 'RunFinished';
+  }
+>;
+
+const wakeupStatusOf = {
+  succeeded: 'completed',
+  failed: 'failed',
+  cancelled: 'cancelled',
+  timed_out: 'timed_out',
+} as const satisfies Record<RunFinished['data']['status'], WakeupStatus>;
+
+export const wakeupsProjection: Projection<WakeupDocument, Handled> = {
+  name: 'wakeups',
+  version: 1,
+  fields: { agentId: 'text', runId: 'text', requestedPosition: 'position' },
+  indexes: [
+    ['agentId', 'requestedPosition'],
+    ['agentId', 'runId', 'requestedPosition'],
+  ],
+  handles: [
+    'WakeupRequested',
+    'WakeupCoalesced',
+    'WakeupDeferred',
+    'WakeupSkipped',
+    'WakeupCancelled',
+    'RunQueued',
+    'RunStarted',
+    'RunFinished',
+  ],
+  id: ({ event }) => event.data.wakeupId,
+  evolve(document, recorded) {
+    if (recorded.event.type === 'WakeupRequested') return requested(recorded);
+    if (!document) throw new Error(`${recorded.event.type} of a wakeup that nobody requested`);
+    return decided(document, recorded);
+  },
+};
+
+function requested({ event, position }: Recorded<Handled>): WakeupDocument {
+  if (event.type !== 'WakeupRequested') throw new Error(`not a request: ${event.type}`);
+  const { wakeupId, keyHash: _keyHash, requestHash: _requestHash, ...request } = event.data;
+  return {
+    ...request,
+    id: wakeupId,
+    status: 'queued',
+    skipReason: null,
+    runId: null,
+    dueAt: null,
+    deadlineAt: null,
+    claimedAt: null,
+    finishedAt: null,
+    error: null,
+    requestedPosition: position.toString(),
+    decidedPosition: position.toString(),
+  };
+}
+
+function decided(document: WakeupDocument, { event, metadata, position }: Recorded<Handled>): WakeupDocument {
+  const { at } = metadata;
+  const decidedPosition = position.toString();
+  switch (event.type) {
+    case 'WakeupRequested':
+      throw new Error('a wakeup is requested once');
+    case 'WakeupCoalesced':
+      return { ...document, status: 'coalesced', runId: event.data.runId, finishedAt: at, decidedPosition };
+    case 'WakeupDeferred': {
+      const { runId, dueAt, deadlineAt } = event.data;
+      return { ...document, status: 'deferred', runId, dueAt, deadlineAt, decidedPosition };
+    }
+    case 'WakeupSkipped':
+      return {
+        ...document,
+        status: 'skipped',
+        skipReason: event.data.reason,
+        finishedAt: at,
+        decidedPosition,
+      };
+    case 'WakeupCancelled':
+      return {
+        ...document,
+        status: 'cancelled',
+        runId: null,
+        finishedAt: at,
+        error: event.data.reason,
+      };
+    case 'RunQueued':
+      return document.status === 'deferred'
+        ? { ...document, status: 'queued', runId: event.data.runId }
+        : { ...document, status: 'queued', runId: event.data.runId, decidedPosition };
+    case 'RunStarted':
+      return { ...document, status: 'claimed', claimedAt: at };
+    case 'RunFinished':
+      return {
+        ...document,
+        status: wakeupStatusOf[event.data.status],
+        finishedAt: at,
+        error: event.data.error,
+      };
+  }
+}
