@@ -1,0 +1,76 @@
+import { DomainError } from '../kernel/errors';
+import type { Position } from '../kernel/event';
+
+interface Waiter {
+  position: Position;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+  timer: NodeJS.Timeout;
+}
+
+/** How far a consumer of the log has come, and who waits for it to come further. */
+export class Progress {
+  private current: Position;
+  private waiters: Waiter[] = [];
+  private failure: unknown = null;
+
+  constructor(
+    readonly name: string,
+    start: Position,
+  ) {
+    this.current = start;
+  }
+
+  get reached(): Position {
+    return this.current;
+  }
+
+  /** What stopped the consumer; null while it goes on. */
+  get stoppedBy(): unknown {
+    return this.failure;
+  }
+
+  advance(position: Position): void {
+    if (position <= this.current) return;
+    this.current = position;
+    if (this.waiters.length === 0) return;
+    const still: Waiter[] = [];
+    for (const waiter of this.waiters) {
+      if (waiter.position > position) still.push(waiter);
+      else this.release(waiter, waiter.resolve);
+    }
+    this.waiters = still;
+  }
+
+  stop(failure: unknown): void {
+    this.failure = failure;
+    const error = this.notCaughtUp();
+    for (const waiter of this.waiters.splice(0)) this.release(waiter, () => waiter.reject(error));
+  }
+
+  /** @throws DomainError `not_caught_up` after `timeoutMs`, or at once where the consumer has stopped */
+  waitFor(position: Position, timeoutMs: number): Promise<void> {
+    if (position <= this.current) return Promise.resolve();
+    if (this.failure) return Promise.reject(this.notCaughtUp());
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiters = this.waiters.filter((other) => other !== waiter);
+        reject(this.notCaughtUp());
+      }, timeoutMs);
+      const waiter: Waiter = { position, resolve, reject, timer };
+      this.waiters.push(waiter);
+    });
+  }
+
+  private release(waiter: Waiter, settle: () => void): void {
+    clearTimeout(waiter.timer);
+    settle();
+  }
+
+  private notCaughtUp(): DomainError {
+    return new DomainError('not_caught_up', `${this.name} has reached position ${this.current}`, {
+      projection: this.name,
+      reached: this.current.toString(),
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import type { Document, DocumentStore, Page, Query } from '../documents/document-store';
+import type { DomainEvent } from '../kernel/event';
+import type { Projection } from './projection';
+import { collectionName } from './projection';
+
+/** Reads what projections have made. */
+export class ReadModels {
+  constructor(private readonly documents: DocumentStore) {}
+
+  get<D extends Document, E extends DomainEvent>(
+    projection: Projection<D, E>,
+    id: string,
+  ): Promise<D | null> {
+    return this.documents.get<D>(collectionName(projection), id);
+  }
+
+  getMany<D extends Document, E extends DomainEvent>(
+    projection: Projection<D, E>,
+    ids: readonly string[],
+  ): Promise<Map<string, D>> {
+    return ids.length === 0
+      ? Promise.resolve(new Map())
+      : this.documents.getMany<D>(collectionName(projection), ids);
+  }
+
+  query<D extends Document, E extends DomainEvent>(
+    projection: Projection<D, E>,
+    query: Query,
+  ): Promise<Page<D>> {
+    return this.documents.query<D>(collectionName(projection), query);
+  }
+}

@@ -1,0 +1,97 @@
+import type { DocumentStore } from '../documents/document-store';
+import { DomainError } from '../kernel/errors';
+import type { Position, Recorded } from '../kernel/event';
+import { BEFORE_FIRST_POSITION } from '../kernel/event';
+import type { Feed } from './feed';
+import { pause } from './pause';
+import { Progress } from './progress';
+import type { Saga, SagaCommand } from './saga';
+
+const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 5_000;
+
+/** Executes a command that a saga wants; `cause` is the event it wants it for. */
+export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Recorded) => Promise<void>;
+
+/**
+ * Feeds one saga. Commands of a batch run side by side where their keys differ; when all are done the checkpoint moves
+ * on. A refused command is over, one that found the log away is tried again, anything else stops the saga, loudly.
+ */
+export class SagaRunner<C extends SagaCommand = SagaCommand> {
+  private constructor(
+    readonly saga: Saga,
+    private readonly documents: DocumentStore,
+    private readonly execute: SagaCommandHandler<C>,
+    readonly progress: Progress,
+  ) {}
+
+  static async open<C extends SagaCommand>(
+    saga: Saga,
+    documents: DocumentStore,
+    execute: SagaCommandHandler<C>,
+  ): Promise<SagaRunner<C>> {
+    await documents.ensure(CHECKPOINTS);
+    const checkpoint = await documents.checkpoint(checkpointName(saga));
+    const progress = new Progress(saga.name, checkpoint ?? BEFORE_FIRST_POSITION);
+    return new SagaRunner(saga, documents, execute, progress);
+  }
+
+  async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
+    try {
+      for await (const { events, reached } of feed.subscribe(this.progress.reached, signal)) {
+        const handled = events.filter(({ event }) => this.saga.handles.includes(event.type));
+        if (handled.length > 0) {
+          await this.executeAll(handled, signal);
+          if (signal.aborted) return;
+          await this.storeCheckpoint(handled.at(-1)!.position);
+        }
+        this.progress.advance(reached);
+      }
+    } catch (error) {
+      this.progress.stop(error);
+      onFault(error);
+    }
+  }
+
+  private async executeAll(events: readonly Recorded[], signal: AbortSignal): Promise<void> {
+    const byKey = new Map<string, { command: C; cause: Recorded }[]>();
+    for (const cause of events) {
+      for (const command of this.saga.react(cause) as readonly C[]) {
+        const lane = byKey.get(command.key);
+        if (lane) lane.push({ command, cause });
+        else byKey.set(command.key, [{ command, cause }]);
+      }
+    }
+    const lanes = [...byKey.values()].map(async (lane) => {
+      for (const { command, cause } of lane) await this.executeOne(command, cause, signal);
+    });
+    await Promise.all(lanes);
+  }
+
+  private async executeOne(command: C, cause: Recorded, signal: AbortSignal): Promise<void> {
+    let retryMs = FIRST_RETRY_MS;
+    while (!signal.aborted) {
+      try {
+        return await this.execute(command, cause);
+      } catch (error) {
+        if (!(error instanceof DomainError)) {
+          const where = `${cause.event.type} at position ${cause.position}`;
+          throw new Error(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, { cause: error });
+        }
+        if (error.code !== 'log_unavailable') return;
+        await pause(retryMs, signal);
+        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+      }
+    }
+  }
+
+  private async storeCheckpoint(position: Position): Promise<void> {
+    const checkpoint = { name: checkpointName(this.saga), position };
+    await this.documents.writeBatch({ collection: CHECKPOINTS.name, writes: [], checkpoint });
+  }
+}
+
+function checkpointName(saga: Saga): string {
+  return `saga:${saga.name}`;
+}
