@@ -1,0 +1,2 @@
+// `npm start -- FLAGS` is `reveille serve FLAGS`.
+import '../bin/reveille.mjs';
