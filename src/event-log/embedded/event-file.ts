@@ -1,0 +1,192 @@
+import type { Revision } from '../../kernel/event';
+import { NO_STREAM } from '../../kernel/event';
+import type { Database } from '../../sqlite/sqlite';
+import { prepareEventStatements } from './event-statements';
+import { LruMap } from './lru-map';
+import { EVENT_FILE_SCHEMA } from './schema';
+import type {
+  AppendOutcome,
+  AppendRequest,
+  CategoryFilter,
+  EncodedEvent,
+  EventRow,
+  LogPage,
+  StreamPage,
+  StreamQuery,
+} from './store-messages';
+
+const MAX_CACHED_HEADS = 50_000;
+const MAX_LOG_PAGE_ROWS = 500;
+/** A page ends with the event that takes it past this, so memory is bounded by it and the largest event. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+type Statement = ReturnType<Database['prepare']>;
+
+interface StreamHead {
+  id: number;
+  /** `NO_STREAM` for a stream that was named, but has no event yet. */
+  revision: Revision;
+}
+
+/** One SQLite file of streams and their events: synchronous, and the only writer of the file. */
+export class EventFile {
+  private readonly statements: ReturnType<typeof prepareEventStatements>;
+  private readonly heads = new LruMap<string, StreamHead>(MAX_CACHED_HEADS);
+  /** Types are literals of the code, so all of them fit into memory. */
+  private readonly typeIds = new Map<string, number>();
+
+  constructor(private readonly db: Database) {
+    db.exec(EVENT_FILE_SCHEMA);
+    this.statements = prepareEventStatements(db);
+  }
+
+  /** 0 where there is no event. */
+  lastPosition(): number {
+    return (this.statements.lastPosition.get() as { position: number }).position;
+  }
+
+  /**
+   * Writes a group of appends in one transaction, which is on disk when this returns. Each is checked against its
+   * expected revision after those before it; a conflict concerns only itself.
+   *
+   * @throws whatever SQLite throws. The file then reads as before, and takes appends again once it can.
+   */
+  appendGroup(requests: readonly AppendRequest[], takePosition: () => number): AppendOutcome[] {
+    try {
+      this.statements.begin.run();
+      const outcomes = requests.map((request) => this.append(request, takePosition));
+      this.statements.commit.run();
+      return outcomes;
+    } catch (error) {
+      this.heads.clear();
+      this.typeIds.clear();
+      // On a full disk SQLite has rolled back by itself; after a failed commit the transaction is still open.
+      if (this.db.isTransaction) this.statements.rollback.run();
+      throw error;
+    }
+  }
+
+  readStream({ stream, from, direction, maxRows, nowMs }: StreamQuery): StreamPage {
+    return takePage(this.statements[direction], [stream, nowMs, from], maxRows);
+  }
+
+  /** The events after a position, up to and including `upTo`, or as many as fit into a page. */
+  readAfter(after: number, upTo: number, categories?: CategoryFilter): LogPage {
+    const [statement, ...filter] = this.rangeStatement(categories);
+    const { rows, complete } = takePage(statement, [after, upTo, ...filter], MAX_LOG_PAGE_ROWS);
+    return { rows, reached: complete ? upTo : rows.at(-1)!.position };
+  }
+
+  setMaxAge(stream: string, maxAgeSec: number): void {
+    this.statements.setMaxAge.run(stream, maxAgeSec);
+  }
+
+  close(): void {
+    if (!this.db.isOpen) return;
+    this.leaveWal();
+    this.db.close();
+  }
+
+  /**
+   * The packaged binding leaves prepared statements to the garbage collector, and until then SQLite keeps the closed
+   * connection half open, and its write-ahead log in place. Out of WAL mode the file stands alone at once.
+   */
+  private leaveWal(): void {
+    try {
+      this.db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE');
+    } catch {
+      // Something else has the file open, or the disk is full: what is in the write-ahead log is valid there.
+    }
+  }
+
+  private append(request: AppendRequest, takePosition: () => number): AppendOutcome {
+    const head = this.headOf(request.stream);
+    const actual = head?.revision ?? NO_STREAM;
+    if (actual !== request.expected) {
+      return (head && this.appendedBefore(request, head)) ?? { kind: 'conflict', actual };
+    }
+    const target = head ?? this.addStream(request.stream);
+    const positions = request.events.map((event) => {
+      const position = takePosition();
+      target.revision += 1;
+      this.insertEvent(position, target, request.category, event);
+      return position;
+    });
+    return { kind: 'appended', revision: target.revision, positions };
+  }
+
+  /** The outcome of the same append when it came first, or nothing where other events stand in its place. */
+  private appendedBefore({ expected, events }: AppendRequest, head: StreamHead): AppendOutcome | undefined {
+    const revision = expected + events.length;
+    const stored = this.statements.idsOfRevisions.all(head.id, expected, revision) as {
+      id: string;
+      position: number;
+    }[];
+    if (events.some(({ id }, index) => id !== stored[index]?.id)) return undefined;
+    return { kind: 'appended', revision, positions: stored.map(({ position }) => position) };
+  }
+
+  private insertEvent(position: number, head: StreamHead, category: string, event: EncodedEvent): void {
+    const { type, atMs, id, metadata, data } = event;
+    const typeId = this.typeIdOf(type);
+    const { insertEvent } = this.statements;
+    insertEvent.run(position, head.id, head.revision, typeId, category, atMs, id, metadata, data);
+  }
+
+  private headOf(stream: string): StreamHead | undefined {
+    const cached = this.heads.get(stream);
+    if (cached) return cached;
+    const stored = this.statements.head.get(stream) as StreamHead | undefined;
+    if (stored) this.heads.set(stream, stored);
+    return stored;
+  }
+
+  private addStream(stream: string): StreamHead {
+    const { lastInsertRowid } = this.statements.insertStream.run(stream);
+    const head = { id: Number(lastInsertRowid), revision: NO_STREAM };
+    this.heads.set(stream, head);
+    return head;
+  }
+
+  private typeIdOf(type: string): number {
+    const cached = this.typeIds.get(type);
+    if (cached !== undefined) return cached;
+    const stored = this.statements.typeId.get(type) as { id: number } | undefined;
+    const id = stored?.id ?? Number(this.statements.insertType.run(type).lastInsertRowid);
+    this.typeIds.set(type, id);
+    return id;
+  }
+
+  private rangeStatement(categories: CategoryFilter): [Statement, ...parameters: string[]] {
+    const { all, only, except } = this.statements;
+    if (!categories) return [all];
+    return 'only' in categories
+      ? [only, JSON.stringify(categories.only)]
+      : [except, JSON.stringify(categories.except)];
+  }
+}
+
+function takePage(statement: Statement, parameters: (string | number)[], maxRows: number): StreamPage {
+  const rows: EventRow[] = [];
+  let bytes = 0;
+  try {
+    for (const row of statement.iterate(...parameters) as Iterable<EventRow>) {
+      rows.push(row);
+      bytes += row.data.length + row.metadata.length;
+      if (rows.length >= maxRows || bytes >= MAX_PAGE_BYTES) return { rows, complete: false };
+    }
+    return { rows, complete: true };
+  } catch (error) {
+    clearError(statement);
+    throw error;
+  }
+}
+
+/** A statement whose iteration failed throws the same error again at its next use: here, where nobody minds. */
+function clearError(statement: Statement): void {
+  try {
+    statement.iterate();
+  } catch {
+    // That was it.
+  }
+}

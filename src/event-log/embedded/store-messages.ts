@@ -1,0 +1,64 @@
+import type { Revision } from '../../kernel/event';
+import type { FollowOptions } from '../event-log';
+
+/*
+ * What passes between the log and its store: plain values only, so that the store can live in a thread of its own.
+ * A position is a number in here; it stays exact up to 2^53, which a writer of 100,000 events/s reaches in 2,800 years.
+ */
+
+export interface EncodedEvent {
+  id: string;
+  type: string;
+  /** `metadata.at` in milliseconds since the epoch. */
+  atMs: number;
+  /** JSON text. */
+  metadata: string;
+  data: string | Uint8Array;
+}
+
+export interface AppendRequest {
+  stream: string;
+  category: string;
+  expected: Revision;
+  events: readonly EncodedEvent[];
+}
+
+export type AppendOutcome =
+  | { kind: 'appended'; revision: Revision; positions: readonly number[] }
+  | { kind: 'conflict'; actual: Revision }
+  /** The transaction failed, so it is unknown whether the events are on disk. */
+  | { kind: 'failed'; cause: unknown };
+
+export interface EventRow {
+  position: number;
+  stream: string;
+  revision: Revision;
+  type: string;
+  id: string;
+  metadata: string;
+  data: string | Uint8Array;
+}
+
+export interface StreamQuery {
+  stream: string;
+  /** Inclusive. */
+  from: Revision;
+  direction: 'forwards' | 'backwards';
+  maxRows: number;
+  /** What the age of events is measured against, in streams that have a maximum age. */
+  nowMs: number;
+}
+
+export interface StreamPage {
+  rows: EventRow[];
+  /** Whether nothing is left in this direction. */
+  complete: boolean;
+}
+
+export type CategoryFilter = FollowOptions['categories'];
+
+/** Everything up to and including `reached` is in `rows`, or was filtered out. */
+export interface LogPage {
+  rows: EventRow[];
+  reached: number;
+}
