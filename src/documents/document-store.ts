@@ -20,7 +20,8 @@ export interface DocumentStore {
   /**
    * Writes documents and moves the checkpoint, in one transaction where the backend has them. Each write and the
    * checkpoint are guarded: what already stands at the same or a later position is left alone, so that a repeated
-   * batch is harmless.
+   * batch is harmless. A batch behind the stored checkpoint does nothing at all, since it might bring back what a later
+   * one has removed: a checkpoint's name belongs to one consumer that writes in order.
    */
   writeBatch(batch: WriteBatch): Promise<void>;
   checkpoint(name: string): Promise<Position | null>;

@@ -158,23 +158,21 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
     const ids = events.map((event, index) =>
       derivedUuid(stream, loaded.state.revision + 1 + index, context.commandId, event.type),
     );
-    const unsealed = events.map(
-      (event, index): UnsealedEvent => ({
-        id: ids[index]!,
-        type: event.type,
-        data: event.data as object,
-        metadata: {
-          schemaVersion: this.options.schemaVersion,
-          at: command.at,
-          companyId: context.companyId,
-          correlationId: context.correlationId ?? context.commandId,
-          causationId: index === 0 ? (context.causationId ?? null) : ids[0]!,
-          commandId: context.commandId,
-          actor: context.actor,
-          nodeId: this.options.nodeId,
-        },
-      }),
-    );
+    const unsealed = events.map((event, index): UnsealedEvent => ({
+      id: ids[index]!,
+      type: event.type,
+      data: event.data as object,
+      metadata: {
+        schemaVersion: this.options.schemaVersion,
+        at: command.at,
+        companyId: context.companyId,
+        correlationId: context.correlationId ?? context.commandId,
+        causationId: index === 0 ? (context.causationId ?? null) : ids[0]!,
+        commandId: context.commandId,
+        actor: context.actor,
+        nodeId: this.options.nodeId,
+      },
+    }));
     return seal(unsealed, loaded.lastHash);
   }
 
@@ -269,7 +267,8 @@ function settle<State, Command, Event extends DomainEvent>(
       continue;
     }
     const events = recorded.slice(first, first + count);
-    if (events.length !== count) throw new Error(`events of a command are missing from an append to ${stream}`);
+    if (events.length !== count)
+      throw new Error(`events of a command are missing from an append to ${stream}`);
     item.resolve({ events, position: events.at(-1)?.position ?? null, answer });
   }
 }

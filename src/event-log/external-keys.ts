@@ -11,7 +11,10 @@ import type { EventLog } from './event-log';
 import { RevisionConflict } from './event-log';
 import { seal } from './seal';
 
-type ExternalKeyReserved = DomainEvent<'ExternalKeyReserved', { scope: string; externalKey: string; id: string }>;
+type ExternalKeyReserved = DomainEvent<
+  'ExternalKeyReserved',
+  { scope: string; externalKey: string; id: string }
+>;
 
 /** For companies, whose keys are unique among all of them. */
 export const ALL_COMPANIES = '-';

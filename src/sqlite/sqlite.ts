@@ -16,7 +16,11 @@ const MINIMUM_VERSION = [3, 51, 3] as const;
  *
  * @param synchronous FULL: a commit is on disk before it returns. NORMAL: a power loss may take the last commits.
  */
-export function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL', walAutocheckpoint = 1000): Database {
+export function openDatabase(
+  path: string,
+  synchronous: 'FULL' | 'NORMAL',
+  walAutocheckpoint = 1000,
+): Database {
   const { DatabaseSync } = sqliteModule();
   const db = new DatabaseSync(path);
   db.exec(`PRAGMA journal_mode = WAL`);
@@ -24,6 +28,20 @@ export function openDatabase(path: string, synchronous: 'FULL' | 'NORMAL', walAu
   db.exec(`PRAGMA busy_timeout = 5000`);
   db.exec(`PRAGMA wal_autocheckpoint = ${walAutocheckpoint}`);
   return db;
+}
+
+/**
+ * Closes a file for good. The packaged binding leaves prepared statements to the garbage collector, and until then
+ * SQLite keeps the closed connection half open: its end, at any later time, would remove the write-ahead log by name,
+ * even that of a new file in the same place. Out of WAL mode the file stands alone at once.
+ */
+export function closeDatabase(db: Database): void {
+  try {
+    db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE');
+  } catch {
+    // Something else has the file open, or the disk is full: what is in the write-ahead log is valid there.
+  }
+  db.close();
 }
 
 let loaded: SqliteModule | undefined;

@@ -1,6 +1,7 @@
 import type { Revision } from '../../kernel/event';
 import { NO_STREAM } from '../../kernel/event';
 import type { Database } from '../../sqlite/sqlite';
+import { closeDatabase } from '../../sqlite/sqlite';
 import { prepareEventStatements } from './event-statements';
 import { LruMap } from './lru-map';
 import { EVENT_FILE_SCHEMA } from './schema';
@@ -83,20 +84,7 @@ export class EventFile {
 
   close(): void {
     if (!this.db.isOpen) return;
-    this.leaveWal();
-    this.db.close();
-  }
-
-  /**
-   * The packaged binding leaves prepared statements to the garbage collector, and until then SQLite keeps the closed
-   * connection half open, and its write-ahead log in place. Out of WAL mode the file stands alone at once.
-   */
-  private leaveWal(): void {
-    try {
-      this.db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE');
-    } catch {
-      // Something else has the file open, or the disk is full: what is in the write-ahead log is valid there.
-    }
+    closeDatabase(this.db);
   }
 
   private append(request: AppendRequest, takePosition: () => number): AppendOutcome {
