@@ -110,5 +110,5 @@ export class Processing {
 
 function statusOf(kind: ConsumerStatus['kind'], progress: Progress): ConsumerStatus {
   const { name, reached, stoppedBy } = progress;
-  return { name, kind, reached: `${reached}`, stoppedBy: stoppedBy ? String(stoppedBy) : null };
+  return { name, kind, reached: `${reached}`, stoppedBy: stoppedBy?.message ?? null };
 }

@@ -12,7 +12,7 @@ interface Waiter {
 export class Progress {
   private current: Position;
   private waiters: Waiter[] = [];
-  private failure: unknown = null;
+  private failure: Error | null = null;
 
   constructor(
     readonly name: string,
@@ -26,7 +26,7 @@ export class Progress {
   }
 
   /** What stopped the consumer; null while it goes on. */
-  get stoppedBy(): unknown {
+  get stoppedBy(): Error | null {
     return this.failure;
   }
 
@@ -43,7 +43,7 @@ export class Progress {
   }
 
   stop(failure: unknown): void {
-    this.failure = failure;
+    this.failure = failure instanceof Error ? failure : new Error('stopped', { cause: failure });
     const error = this.notCaughtUp();
     for (const waiter of this.waiters.splice(0)) this.release(waiter, () => waiter.reject(error));
   }

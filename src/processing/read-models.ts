@@ -19,7 +19,7 @@ export class ReadModels {
     ids: readonly string[],
   ): Promise<Map<string, D>> {
     return ids.length === 0
-      ? Promise.resolve(new Map())
+      ? Promise.resolve(new Map<string, D>())
       : this.documents.getMany<D>(collectionName(projection), ids);
   }
 

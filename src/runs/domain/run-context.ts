@@ -23,6 +23,8 @@ export function composeContext(
 ): Record<string, unknown> {
   const { source, triggerDetail, reason, payload, contextSnapshot } = first.request;
   const context: Record<string, unknown> = { ...contextSnapshot };
+  // Ours to say, not the client's.
+  delete context['wakeupsOmitted'];
   const issueId = payload?.['issueId'];
   complete(context, 'wakeReason', reason);
   complete(context, 'issueId', issueId);
@@ -44,11 +46,12 @@ function complete(context: Record<string, unknown>, key: string, value: unknown)
 
 function newestThatFit(wakeups: readonly ContextWakeup[]): object[] {
   const fitting: object[] = [];
-  let bytes = 0;
+  // The brackets around all, less the comma that is missing after the last.
+  let bytes = '[]'.length - ','.length;
   for (const { id, request } of wakeups.slice(-MAX_WAKEUPS).reverse()) {
     const { source, reason, payload, contextSnapshot } = request;
     const entry = { id, source, reason, payload, contextSnapshot };
-    bytes += Buffer.byteLength(JSON.stringify(entry));
+    bytes += Buffer.byteLength(JSON.stringify(entry)) + ','.length;
     if (bytes > MAX_WAKEUPS_BYTES) break;
     fitting.push(entry);
   }

@@ -1,0 +1,193 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandHandler } from '@nestjs/cqrs';
+import type { z } from 'zod';
+import { AdapterRegistry } from '../adapters/adapter';
+import { ExternalKeys } from '../event-log/external-keys';
+import { parse } from '../http/parse';
+import { Written } from '../http/written';
+import type { Clock } from '../kernel/clock';
+import { DomainError } from '../kernel/errors';
+import type { Actor, Position } from '../kernel/event';
+import { uuidv7 } from '../kernel/ids';
+import { Processing } from '../processing/processing';
+import { ReadModels } from '../processing/read-models';
+import { CLOCK } from '../tokens';
+import { checkAdapter, configurationSchema, mergePatch } from './agent.schemas';
+import type { registerAgentSchema } from './agent.schemas';
+import type { AgentView } from './agent.view';
+import { agentView } from './agent.view';
+import type { AgentAddress } from './agents.store';
+import { AgentsStore } from './agents.store';
+import { Directory } from './directory';
+import type { RegisteredAgent } from './domain/agent.state';
+import { agentsProjection } from './projections/agents.projection';
+
+export class RegisterAgent extends Command<Written<AgentView>> {
+  constructor(
+    readonly companyId: string,
+    readonly agent: z.output<typeof registerAgentSchema>,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export class PatchAgent extends Command<Written<AgentView>> {
+  constructor(
+    readonly agentId: string,
+    readonly patch: object,
+    /** From `If-Match`; null: whatever the version is. */
+    readonly version: number | null,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export type StatusChange = 'approve' | 'pause' | 'resume' | 'terminate';
+
+export class ChangeAgentStatus extends Command<Written<AgentView & { cancelledRuns: string[] }>> {
+  constructor(
+    readonly agentId: string,
+    readonly change: StatusChange,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export class ResetSession extends Command<AgentAddress & { position: Position }> {
+  constructor(
+    readonly agentId: string,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+/** Shows an agent as it is at a position. */
+@Injectable()
+export class AgentAnswers {
+  constructor(
+    private readonly processing: Processing,
+    private readonly readModels: ReadModels,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async at(position: Position, agentId: string): Promise<AgentView> {
+    await this.processing.waitFor(position, [agentsProjection.name]);
+    const document = await this.readModels.get(agentsProjection, agentId);
+    if (!document) throw new DomainError('agent_not_found');
+    return agentView(document, this.clock.now());
+  }
+}
+
+@CommandHandler(RegisterAgent)
+export class RegisterAgentHandler implements ICommandHandler<RegisterAgent> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly keys: ExternalKeys,
+    private readonly adapters: AdapterRegistry,
+    private readonly agents: AgentsStore,
+    private readonly answers: AgentAnswers,
+  ) {}
+
+  async execute({ companyId, agent, actor }: RegisterAgent) {
+    await this.directory.company(companyId);
+    const { externalKey = null, requiresApproval, ...configuration } = agent;
+    checkAdapter(this.adapters, configuration);
+    const newId = uuidv7();
+    const agentId =
+      externalKey === null ? newId : await this.keys.reserve(companyId, externalKey, newId, actor);
+    const { events, position } = await this.agents.execute(
+      { companyId, agentId },
+      { type: 'RegisterAgent', companyId, agentId, externalKey, requiresApproval, configuration },
+      { actor },
+      () => undefined,
+    );
+    const seenBy = position ?? (await this.agents.head());
+    return new Written(await this.answers.at(seenBy, agentId), seenBy, events.length > 0 ? 201 : 200);
+  }
+}
+
+@CommandHandler(PatchAgent)
+export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly adapters: AdapterRegistry,
+    private readonly agents: AgentsStore,
+    private readonly answers: AgentAnswers,
+  ) {}
+
+  async execute({ agentId, patch, version, actor }: PatchAgent) {
+    const address = await this.directory.agent(agentId);
+    const current = await this.agents.inspect(address, (state) => {
+      const { configuration, version } = state as RegisteredAgent;
+      return { configuration: structuredClone(configuration), version };
+    });
+    if (version !== null && version !== current.version) {
+      throw new DomainError('version_conflict', undefined, { version: current.version });
+    }
+    const configuration = parse(configurationSchema, mergePatch(current.configuration, patch));
+    checkAdapter(this.adapters, configuration);
+    const { position } = await this.agents.execute(
+      address,
+      { type: 'UpdateAgent', baseVersion: current.version, configuration },
+      { actor },
+      () => undefined,
+    );
+    const seenBy = position ?? (await this.agents.head());
+    return new Written(await this.answers.at(seenBy, agentId), seenBy);
+  }
+}
+
+const statusCommands = {
+  approve: { type: 'ApproveAgent' },
+  pause: { type: 'PauseAgent', reason: 'manual' },
+  resume: { type: 'ResumeAgent' },
+  terminate: { type: 'TerminateAgent' },
+} as const satisfies Record<StatusChange, object>;
+
+@CommandHandler(ChangeAgentStatus)
+export class ChangeAgentStatusHandler implements ICommandHandler<ChangeAgentStatus> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly agents: AgentsStore,
+    private readonly answers: AgentAnswers,
+  ) {}
+
+  async execute({ agentId, change, actor }: ChangeAgentStatus) {
+    const address = await this.directory.agent(agentId);
+    const { events, position } = await this.agents.execute(
+      address,
+      statusCommands[change],
+      { actor },
+      () => undefined,
+    );
+    const cancelledRuns = events.flatMap(({ event }) =>
+      event.type === 'RunEndRequested' || event.type === 'RunFinished' ? [event.data.runId] : [],
+    );
+    const seenBy = position ?? (await this.agents.head());
+    return new Written({ ...(await this.answers.at(seenBy, agentId)), cancelledRuns }, seenBy);
+  }
+}
+
+@CommandHandler(ResetSession)
+export class ResetSessionHandler implements ICommandHandler<ResetSession> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly agents: AgentsStore,
+  ) {}
+
+  async execute({ agentId, actor }: ResetSession) {
+    const address = await this.directory.agent(agentId);
+    const { position } = await this.agents.execute(
+      address,
+      { type: 'ResetSession' },
+      { actor },
+      () => undefined,
+    );
+    return { ...address, position: position ?? (await this.agents.head()) };
+  }
+}

@@ -1,0 +1,128 @@
+import { Cron } from 'croner';
+import { z } from 'zod';
+import type { AdapterRegistry } from '../adapters/adapter';
+import { DomainError } from '../kernel/errors';
+import { parse } from '../http/parse';
+import type { AgentConfiguration } from './domain/agent.events';
+import type { HeartbeatPolicy } from './domain/policy';
+import { defaultPolicy } from './domain/policy';
+
+const DAY_SEC = 86_400;
+const YEAR_SEC = 366 * DAY_SEC;
+
+export const name = z.string().trim().min(1).max(200);
+export const externalKey = z.string().min(1).max(200);
+
+const seconds = (maximum: number) => z.number().int().min(0).max(maximum);
+const count = (maximum: number) => z.number().int().min(1).max(maximum);
+
+const heartbeat = z
+  .strictObject({
+    enabled: z.boolean(),
+    intervalSec: seconds(YEAR_SEC),
+    cron: z.string().max(200).nullable(),
+    timezone: z.string().max(100).nullable(),
+    jitterSec: seconds(DAY_SEC),
+    catchUp: z.enum(['once', 'skip']),
+    wakeOnDemand: z.boolean(),
+    wakeOnAssignment: z.boolean(),
+    wakeOnOnDemand: z.boolean(),
+    wakeOnAutomation: z.boolean(),
+    maxConcurrentRuns: count(1_000),
+    whenBusy: z.enum(['followUp', 'coalesce', 'enqueue', 'interrupt', 'reject']),
+    maxDailyRuns: count(1_000_000).nullable(),
+    timeoutSec: seconds(YEAR_SEC),
+    silenceTimeoutSec: seconds(YEAR_SEC),
+    graceSec: seconds(3_600),
+    retry: z.strictObject({ maxAttempts: count(100), backoffSec: seconds(DAY_SEC) }).nullable(),
+    circuitBreaker: z.strictObject({ failures: count(1_000), coolDownSec: seconds(30 * DAY_SEC) }).nullable(),
+    logQuotaBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    placement: z.enum(['node', 'any']),
+  })
+  .partial()
+  .superRefine(({ cron, timezone, intervalSec }, context) => {
+    const refuse = (field: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    if (cron && intervalSec) refuse('cron', 'give either cron or intervalSec');
+    if (cron && !isCron(cron)) refuse('cron', 'not a cron expression of five fields');
+    if (timezone && !cron) refuse('timezone', 'is read together with cron');
+    if (timezone && !isTimezone(timezone)) refuse('timezone', 'not the name of a time zone');
+  })
+  .transform((given): HeartbeatPolicy => {
+    const { wakeOnAssignment, wakeOnOnDemand, wakeOnAutomation, ...own } = given;
+    // The older names stand for the one that took their place, the first that is given.
+    const wakeOnDemand = own.wakeOnDemand ?? wakeOnAssignment ?? wakeOnOnDemand ?? wakeOnAutomation;
+    return { ...defaultPolicy, ...own, wakeOnDemand: wakeOnDemand ?? defaultPolicy.wakeOnDemand };
+  });
+
+function isCron(expression: string): boolean {
+  if (expression.trim().split(/\s+/).length !== 5) return false;
+  try {
+    return new Cron(expression, { paused: true }).nextRun() !== null;
+  } catch {
+    return false;
+  }
+}
+
+function isTimezone(timezone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const jsonObject = z.record(z.string(), z.unknown());
+
+const configurationFields = {
+  name,
+  adapterType: z.string().min(1).max(100),
+  adapterConfig: jsonObject,
+  runtimeConfig: z.strictObject({ heartbeat: heartbeat.prefault({}) }).prefault({}),
+};
+
+export const registerAgentSchema = z.strictObject({
+  ...configurationFields,
+  externalKey: externalKey.nullish(),
+  requiresApproval: z.boolean().default(false),
+});
+
+export const configurationSchema = z.strictObject(configurationFields);
+
+/** What a merge patch may name; the merged whole is checked by `configurationSchema`. */
+export const agentPatchSchema = z.strictObject({
+  name: z.unknown().optional(),
+  adapterType: z.unknown().optional(),
+  adapterConfig: z.unknown().optional(),
+  runtimeConfig: z.unknown().optional(),
+});
+
+/** Whether the adapter exists and takes its configuration. @throws DomainError `bad_request` */
+export function checkAdapter(adapters: AdapterRegistry, configuration: AgentConfiguration): void {
+  const { adapterType, adapterConfig } = configuration;
+  const adapter = adapters.get(adapterType);
+  if (!adapter) {
+    const known = adapters.types.join(', ');
+    throw new DomainError('bad_request', `adapterType: unknown adapter, there are: ${known}`, {
+      field: 'adapterType',
+      issues: [{ path: 'adapterType', message: `unknown adapter, there are: ${known}` }],
+    });
+  }
+  parse(z.object({ adapterConfig: adapter.configSchema }), { adapterConfig });
+}
+
+/** JSON merge patch (RFC 7396). Keys that could reach a prototype are taken as plain names. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged = new Map(Object.entries(isObject(target) ? target : {}));
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(key);
+    else merged.set(key, mergePatch(merged.get(key), value));
+  }
+  return Object.fromEntries(merged);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { uuidv7 } from './kernel/ids';
+import type { Database } from './sqlite/sqlite';
+import { closeDatabase, openDatabase } from './sqlite/sqlite';
+
+/** Another server has the folder. */
+export class DataFolderInUse extends Error {
+  constructor(folder: string) {
+    super(`another server is using the data folder ${folder}`);
+    this.name = 'DataFolderInUse';
+  }
+}
+
+export const ADMIN_TOKEN_FILE = 'admin-token';
+
+/** The folder that holds what a node keeps: stores, spools, its identity and the admin token. One server at a time. */
+export class DataFolder {
+  private constructor(
+    readonly path: string,
+    readonly nodeId: string,
+    readonly adminToken: string,
+    private readonly lock: Database,
+  ) {}
+
+  /** Makes the folder where it is missing. @throws DataFolderInUse */
+  static open(path: string): DataFolder {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const lock = takeLock(path);
+    const nodeId = keptValue(join(path, 'node-id'), uuidv7);
+    const adminToken = keptValue(
+      join(path, ADMIN_TOKEN_FILE),
+      () => `rvl_${randomBytes(32).toString('base64url')}`,
+    );
+    return new DataFolder(path, nodeId, adminToken, lock);
+  }
+
+  get runsFolder(): string {
+    return join(this.path, 'runs');
+  }
+
+  close(): void {
+    this.lock.exec('ROLLBACK');
+    closeDatabase(this.lock);
+  }
+}
+
+/** The operating system lets go of the lock when the process ends, however it ends. */
+function takeLock(path: string): Database {
+  const lock = openDatabase(join(path, 'server.lock'), 'NORMAL');
+  try {
+    lock.exec('PRAGMA busy_timeout = 0');
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (/locked|busy/i.test((error as Error).message)) throw new DataFolderInUse(path);
+    throw error;
+  }
+}
+
+/** Made once, then read: only for the owner's eyes, and whole or not at all. */
+function keptValue(file: string, make: () => string): string {
+  if (!existsSync(file)) {
+    const draft = `${file}.new`;
+    writeFileSync(draft, `${make()}\n`, { mode: 0o600 });
+    renameSync(draft, file);
+  }
+  chmodSync(file, 0o600);
+  return readFileSync(file, 'utf8').trim();
+}

@@ -1,0 +1,51 @@
+import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
+import { Catch, HttpException } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import { InvalidCursor } from '../documents/document-store';
+import type { ErrorCode } from '../kernel/errors';
+import { DomainError } from '../kernel/errors';
+import { problemOf, retryAfterSec } from './problem';
+
+/** Turns whatever was thrown into a problem document. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const error = domainErrorOf(thrown);
+    if (error.code === 'internal') this.logger.error({ err: thrown }, 'a request has failed');
+    sendProblem(host.switchToHttp().getResponse<FastifyReply>(), error);
+  }
+}
+
+export function sendProblem(reply: FastifyReply, error: DomainError): void {
+  const problem = problemOf(error);
+  const retryAfter = retryAfterSec(error.code);
+  if (retryAfter !== null) void reply.header('Retry-After', `${retryAfter}`);
+  if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer');
+  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** What Fastify and Nest throw by themselves, by status. */
+const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'bad_request',
+  404: 'route_not_found',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+};
+
+function domainErrorOf(thrown: unknown): DomainError {
+  if (thrown instanceof DomainError) return thrown;
+  if (thrown instanceof InvalidCursor) {
+    return new DomainError('bad_request', `cursor: ${thrown.message}`, { field: 'cursor' });
+  }
+  const status = thrown instanceof HttpException ? thrown.getStatus() : statusCodeOf(thrown);
+  const code = status === undefined ? undefined : codeOfStatus[status];
+  return code ? new DomainError(code, (thrown as Error).message) : new DomainError('internal');
+}
+
+function statusCodeOf(thrown: unknown): number | undefined {
+  const status = (thrown as { statusCode?: unknown } | null)?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}

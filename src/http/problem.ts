@@ -1,0 +1,56 @@
+import type { ErrorCode } from '../kernel/errors';
+import { DomainError, errorCatalogue } from '../kernel/errors';
+
+/** Which HTTP status tells of which refusal. */
+export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  unauthorized: 401,
+  forbidden_host: 403,
+  not_found: 404,
+  route_not_found: 404,
+  company_not_found: 404,
+  agent_not_found: 404,
+  wakeup_not_found: 404,
+  run_not_found: 404,
+  agent_not_wakeable: 409,
+  agent_busy: 409,
+  agent_status_conflict: 409,
+  too_many_open_wakeups: 429,
+  idempotency_key_reused: 422,
+  idempotency_key_conflict: 400,
+  version_conflict: 412,
+  run_not_startable: 409,
+  claim_lost: 409,
+  position_past_head: 400,
+  not_caught_up: 503,
+  log_unavailable: 503,
+  internal: 500,
+};
+
+/** An RFC 9457 problem document. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  details: Readonly<Record<string, unknown>>;
+}
+
+export function problemOf(error: DomainError): Problem {
+  return {
+    type: `urn:reveille:problem:${error.code}`,
+    title: errorCatalogue[error.code],
+    status: statusOfCode[error.code],
+    detail: error.message,
+    code: error.code,
+    details: error.details,
+  };
+}
+
+/** Seconds after which it makes sense to come again; null where it makes none. */
+export function retryAfterSec(code: ErrorCode): number | null {
+  return statusOfCode[code] === 503 ? 1 : null;
+}

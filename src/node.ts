@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { AdapterRegistry } from './adapters/adapter';
+import { processAdapter } from './adapters/process/process-adapter';
+import { AgentsStore } from './agents/agents.store';
+import { Directory } from './agents/directory';
+import { agentsProjection } from './agents/projections/agents.projection';
+import { runtimeStatesProjection } from './agents/projections/runtime-states.projection';
+import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
+import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import { companiesProjection } from './companies/projections/companies.projection';
+import type { Config } from './config';
+import type { DataFolder } from './data-folder';
+import type { DocumentStore } from './documents/document-store';
+import { EmbeddedDocumentStore } from './documents/embedded/embedded-document-store';
+import { EmbeddedEventLog } from './event-log/embedded/embedded-event-log';
+import type { EventLog } from './event-log/event-log';
+import { ExternalKeys } from './event-log/external-keys';
+import type { Clock } from './kernel/clock';
+import type { Recorded } from './kernel/event';
+import { Processing } from './processing/processing';
+import { ReadModels } from './processing/read-models';
+import type { Saga } from './processing/saga';
+import type { SagaCommandHandler } from './processing/saga-runner';
+import { LocalRunner } from './runner/local-runner';
+import { NodeExecution } from './runs/node-execution';
+import { NodeLeases } from './runs/node-leases';
+import { runsProjection } from './runs/projections/runs.projection';
+import { RunClaims } from './runs/run-claims';
+import { RunReaper } from './runs/run-reaper';
+import { RunStreams } from './runs/run-streams';
+import { executionSaga } from './runs/sagas/execution.saga';
+import { wakeupsProjection } from './wakeups/projections/wakeups.projection';
+
+export const projections = [
+  companiesProjection,
+  agentsProjection,
+  runtimeStatesProjection,
+  wakeupsProjection,
+  runsProjection,
+];
+
+/** The parts of one server, put together: everything but HTTP. */
+export class Node {
+  readonly nodeId: string;
+  readonly adapters = new AdapterRegistry([processAdapter]);
+  readonly processing: Processing;
+  readonly readModels: ReadModels;
+  readonly externalKeys: ExternalKeys;
+  readonly agents: AgentsStore;
+  readonly directory: Directory;
+  readonly execution: NodeExecution;
+  readonly reaper: RunReaper;
+  private readonly runner: LocalRunner;
+  private readonly claims: RunClaims;
+  private readonly runStreams: RunStreams;
+  private readonly leases: NodeLeases;
+  private readonly stopped = new AbortController();
+  private url = '';
+
+  private constructor(
+    readonly log: EventLog,
+    readonly documents: DocumentStore,
+    folder: DataFolder,
+    config: Config,
+    environment: Record<string, string>,
+    readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
+    const nodeId = (this.nodeId = folder.nodeId);
+    this.processing = new Processing(log, documents, logger);
+    this.readModels = new ReadModels(documents);
+    this.externalKeys = new ExternalKeys(log, clock, nodeId);
+    this.agents = new AgentsStore(log, clock, nodeId);
+    this.directory = new Directory(log, this.processing, this.readModels);
+    this.claims = new RunClaims(this.agents, log, nodeId);
+    this.runStreams = new RunStreams(log, nodeId, this.stopped.signal);
+    this.leases = new NodeLeases(documents, clock, nodeId, (err) =>
+      logger.error({ err }, 'the node could not renew its lease'),
+    );
+    this.runner = new LocalRunner({
+      log,
+      adapters: this.adapters,
+      authority: this.claims,
+      clock,
+      nodeId,
+      runsFolder: folder.runsFolder,
+      environment,
+      apiUrl: () => this.url,
+      logger,
+    });
+    const { processing, readModels, claims, runner, agents, leases } = this;
+    const shared = { nodeId, processing, readModels, claims, runner, logger };
+    this.execution = new NodeExecution({ ...shared, maxRuns: config.maxRuns, runsFolder: folder.runsFolder });
+    this.reaper = new RunReaper({ ...shared, agents, leases });
+  }
+
+  static async open(
+    folder: DataFolder,
+    config: Config,
+    environment: Record<string, string>,
+    clock: Clock,
+    logger: Logger,
+  ): Promise<Node> {
+    const stores = join(folder.path, 'stores');
+    const log = await EmbeddedEventLog.open(stores);
+    const documents = await EmbeddedDocumentStore.open(stores);
+    return new Node(log, documents, folder, config, environment, clock, logger);
+  }
+
+  /** Follows the log; from here on it can be written to and read from. */
+  async startProcessing(): Promise<void> {
+    await this.leases.start();
+    await this.processing.start(projections, [
+      handledBy(executionSaga, (command, cause) => this.runStreams.execute(command, cause)),
+      handledBy(deferredReleaseSaga, (command, cause) => this.release(command, cause)),
+    ]);
+  }
+
+  /** Takes up what was left running and starts what is queued. */
+  async startExecution(url: string): Promise<void> {
+    this.url = url;
+    await this.execution.start();
+  }
+
+  /** Local runs go on without the server, and are taken up when it comes back. */
+  async stop(): Promise<void> {
+    await this.execution.stop();
+    await this.runner.close();
+    this.stopped.abort();
+    await this.processing.stop();
+    this.leases.stop();
+    await this.log.close();
+    await this.documents.close();
+  }
+
+  private async release({ companyId, agentId }: ReleaseCommand, cause: Recorded): Promise<void> {
+    await this.agents.execute(
+      { companyId, agentId },
+      { type: 'ReleaseDeferredWakeups' },
+      { actor: { type: 'system', id: deferredReleaseSaga.name }, event: cause },
+      () => undefined,
+    );
+  }
+}
+
+/** Ties a saga to what executes its commands. */
+function handledBy<E extends Recorded['event'], C extends { type: string; key: string }>(
+  saga: Saga<E, C>,
+  execute: SagaCommandHandler<C>,
+): { saga: Saga; execute: SagaCommandHandler<{ type: string; key: string }> } {
+  return { saga: saga, execute: execute as SagaCommandHandler<{ type: string; key: string }> };
+}

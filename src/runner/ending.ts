@@ -1,0 +1,55 @@
+import { pause } from './pause';
+import type { EndingSignal, ProcessTree } from './process-tree';
+
+/** After the first SIGKILL: whatever lives longer cannot be ended by us. */
+const KILL_PATIENCE_MS = 30_000;
+/** How long the wrapper gets to write down the exit code of an agent that was killed. */
+const LEADER_REPRIEVE_MS = 1_000;
+const FASTEST_LOOK_MS = 5;
+const SLOWEST_LOOK_MS = 100;
+
+export interface EndedTree {
+  /** What was sent, in order. */
+  sent: readonly EndingSignal[];
+  /** What could not be ended, by pid. */
+  survivors: readonly number[];
+}
+
+/**
+ * Ends a process tree: SIGTERM, after the grace period SIGKILL, and answers when nothing of it lives, or when that
+ * cannot be brought about. The leader, which only waits for the agent, is killed a little later than the rest.
+ *
+ * @throws the abort reason when `signal` aborts; the tree is then left as it is
+ */
+export async function endTree(
+  tree: ProcessTree,
+  options: { graceMs: number; leader: number | undefined; killPatienceMs?: number },
+  signal: AbortSignal,
+): Promise<EndedTree> {
+  if (tree.living().length === 0) return { sent: [], survivors: [] };
+  tree.signal('SIGTERM');
+  if (await waitUntilEmpty(tree, options.graceMs, signal)) return { sent: ['SIGTERM'], survivors: [] };
+  const sent: EndingSignal[] = ['SIGTERM', 'SIGKILL'];
+  const killPatienceMs = options.killPatienceMs ?? KILL_PATIENCE_MS;
+  for (const since = Date.now(); Date.now() - since < killPatienceMs;) {
+    // Again and again, since a tree that is dying may still fork.
+    tree.signal('SIGKILL', Date.now() - since < LEADER_REPRIEVE_MS ? options.leader : undefined);
+    if (await waitUntilEmpty(tree, SLOWEST_LOOK_MS, signal)) return { sent, survivors: [] };
+  }
+  return { sent, survivors: tree.living() };
+}
+
+/**
+ * Answers whether nothing of the tree lives any more, at the latest after `ms`.
+ * @throws the abort reason when `signal` aborts
+ */
+export async function waitUntilEmpty(tree: ProcessTree, ms: number, signal: AbortSignal): Promise<boolean> {
+  const until = Date.now() + ms;
+  for (let lookMs = FASTEST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, SLOWEST_LOOK_MS)) {
+    if (tree.living().length === 0) return true;
+    const leftMs = until - Date.now();
+    if (leftMs <= 0) return false;
+    await pause(Math.min(lookMs, leftMs), signal);
+    signal.throwIfAborted();
+  }
+}

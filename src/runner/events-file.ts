@@ -1,0 +1,132 @@
+import type { RunEventInput } from '../runs/run-event-writer';
+import { pause } from './pause';
+import { openRegularFile } from './read-regular-file';
+import { parseReportedEvent } from './reported-event';
+import { messageOf } from './run-failure';
+
+const POLL_MS = 100;
+const MAX_LINE_BYTES = 64 * 1024;
+/** Booked together at most. Events are larger than their lines by their frames, which are small. */
+const MAX_READ_BYTES = 4 * MAX_LINE_BYTES;
+const MAX_LINES_AT_ONCE = 200;
+const LINE_FEED = 0x0a;
+
+/** In the payload of every event from the file: where the next line begins, in bytes. */
+export const NEXT_LINE_KEY = 'eventsFileOffset';
+/** `error` events about the lines of one run. */
+export const MAX_COMPLAINTS = 5;
+
+export interface EventsFileProgress {
+  /** Where the first line begins that is not on the log yet, in bytes. */
+  offset: number;
+  /** How many `error` events about lines are on the log. */
+  complaints: number;
+}
+
+interface Reading {
+  bytes: Buffer;
+  isAtEnd: boolean;
+}
+
+/** Books the lines that an agent appends to its events file as events of the run, each once, also after a restart. */
+export class EventsFile {
+  private offset: number;
+  private complaints: number;
+  /** In the middle of a line that is too long. */
+  private isSkipping = false;
+  private isGivenUp = false;
+
+  constructor(
+    private readonly path: string,
+    progress: EventsFileProgress,
+    private readonly book: (events: readonly RunEventInput[]) => Promise<void>,
+  ) {
+    this.offset = progress.offset;
+    this.complaints = progress.complaints;
+  }
+
+  /** Books lines as they come, until `stop` aborts. */
+  async follow(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await this.bookLines(false);
+      await pause(POLL_MS, stop);
+    }
+  }
+
+  /** Books what is left, the last line also without a line feed. */
+  async drain(): Promise<void> {
+    await this.bookLines(true);
+  }
+
+  private async bookLines(takesUnfinished: boolean): Promise<void> {
+    while (!this.isGivenUp) {
+      const reading = await this.read();
+      if (reading === null) return;
+      const { events, length } = this.takeLines(reading, takesUnfinished);
+      await this.book(events);
+      this.offset += length;
+      if (length === 0) return;
+    }
+  }
+
+  /** What is wrong with the file is the agent's doing: it is said once, and the file is left alone from then on. */
+  private async read(): Promise<Reading | null> {
+    try {
+      return await readFrom(this.path, this.offset);
+    } catch (error) {
+      this.isGivenUp = true;
+      const message = `The events file is read no further: ${messageOf(error)}`;
+      await this.book([{ eventType: 'error', level: 'error', message }]);
+      return null;
+    }
+  }
+
+  private takeLines({ bytes, isAtEnd }: Reading, takesUnfinished: boolean) {
+    const events: RunEventInput[] = [];
+    let start = 0;
+    for (let count = 0; count < MAX_LINES_AT_ONCE && start < bytes.length; count++) {
+      const feed = bytes.indexOf(LINE_FEED, start);
+      const line = bytes.subarray(start, feed < 0 ? bytes.length : feed);
+      const isFinished = feed >= 0 || (takesUnfinished && isAtEnd);
+      if (!isFinished && line.length <= MAX_LINE_BYTES) break;
+      start += line.length + (feed < 0 ? 0 : 1);
+      events.push(...this.toEvents(line, isFinished, this.offset + start));
+    }
+    return { events, length: start };
+  }
+
+  private toEvents(line: Buffer, isFinished: boolean, next: number): RunEventInput[] {
+    const wasSkipping = this.isSkipping;
+    this.isSkipping = !isFinished;
+    if (wasSkipping) return [];
+    if (line.length > MAX_LINE_BYTES) return this.complain(`longer than ${MAX_LINE_BYTES} bytes`, next);
+    const text = line.toString().trim();
+    if (text === '') return [];
+    try {
+      const event = parseReportedEvent(text);
+      return [{ ...event, payload: { ...event.payload, [NEXT_LINE_KEY]: next } }];
+    } catch (error) {
+      return this.complain(messageOf(error), next);
+    }
+  }
+
+  private complain(problem: string, next: number): RunEventInput[] {
+    if (++this.complaints > MAX_COMPLAINTS) return [];
+    const message = `A line of the events file was left out: ${problem}`;
+    return [{ eventType: 'error', level: 'error', message, payload: { [NEXT_LINE_KEY]: next } }];
+  }
+}
+
+async function readFrom(path: string, offset: number): Promise<Reading | null> {
+  const file = await openRegularFile(path);
+  if (file === null) return null;
+  try {
+    const { size } = await file.stat();
+    if (size < offset) throw new Error('it has become shorter');
+    const buffer = Buffer.alloc(Math.min(size - offset, MAX_READ_BYTES));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+    return { bytes: buffer.subarray(0, bytesRead), isAtEnd: offset + bytesRead >= size };
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,114 @@
+import { resolve } from 'node:path';
+import type { Adapter, LocalInvocation } from '../adapters/adapter';
+import { lifecycle } from '../runs/domain/run.events';
+import type { RunEventInput, RunEventWriter } from '../runs/run-event-writer';
+import { agentEnvironment } from './agent-environment';
+import { resolveCommand } from './resolve-command';
+import type { ClaimedRun } from './run-authority';
+import { messageOf, RunFailure } from './run-failure';
+import type { RunFolder } from './run-folder';
+import type { RunHistory } from './run-history';
+import type { RunProcess, SpawnedProcess } from './run-process';
+import { spawnWrapper } from './run-process';
+import type { RunnerDeps } from './runner-deps';
+
+const MAX_SHOWN_ARGS = 64;
+const MAX_SHOWN_ARG_LENGTH = 4096;
+
+interface Launch {
+  run: ClaimedRun;
+  folder: RunFolder;
+  history: RunHistory;
+  events: RunEventWriter;
+  /** Aborted where the run is to end: then nothing is executed. */
+  ended: AbortSignal;
+  deps: Pick<RunnerDeps, 'adapters' | 'environment' | 'apiUrl'>;
+}
+
+/**
+ * Starts a run of which nothing was executed yet, and has every step on the log before it takes the next one. Null
+ * where the run was ended meanwhile.
+ *
+ * @throws RunFailure `adapter_unknown`, `adapter_failed`, `spawn_failed`, `spool_failed`
+ */
+export async function launch({
+  run,
+  folder,
+  history,
+  events,
+  ended,
+  deps,
+}: Launch): Promise<RunProcess | null> {
+  const started = history.isStarted ? [] : [startedEvent(run)];
+  let invocation: LocalInvocation;
+  try {
+    invocation = prepare(run, deps.adapters.get(run.adapterType));
+  } catch (error) {
+    await events.append(...started);
+    throw error;
+  }
+  const cwd = invocation.cwd === null ? folder.workFolder : resolve(invocation.cwd);
+  const env = agentEnvironment(deps.environment, invocation, run, folder, deps.apiUrl());
+  const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
+  await events.append(...started, ...invoked);
+
+  await folder.create(run.context, invocation.stdin);
+  const command = await resolveCommand(invocation.command, cwd, env.PATH);
+  if (ended.aborted) return null;
+  const hasStdin = invocation.stdin !== null;
+  const process = await spawnWrapper({ folder, command, args: invocation.args, cwd, env, hasStdin });
+  return release(process, events, ended);
+}
+
+/** The wrapper executes nothing before it gets its line, and gets it only once the process is on the log. */
+async function release(
+  process: SpawnedProcess,
+  events: RunEventWriter,
+  ended: AbortSignal,
+): Promise<RunProcess> {
+  try {
+    await events.append({
+      eventType: 'process',
+      message: 'process spawned',
+      payload: { ...process.identity },
+    });
+  } catch (error) {
+    process.abandon();
+    throw error;
+  }
+  if (ended.aborted) process.abandon();
+  else process.release();
+  return process;
+}
+
+function prepare(run: ClaimedRun, adapter: Adapter | undefined): LocalInvocation {
+  if (!adapter) throw new RunFailure('adapter_unknown', `There is no adapter of type ${run.adapterType}`);
+  try {
+    return adapter.prepare(adapter.configSchema.parse(run.adapterConfig), run);
+  } catch (cause) {
+    throw new RunFailure('adapter_failed', messageOf(cause) || 'Adapter failed', { cause });
+  }
+}
+
+function startedEvent({ nodeId, claimId, attempt }: ClaimedRun): RunEventInput {
+  return { eventType: 'lifecycle', message: lifecycle.started, payload: { nodeId, claimId, attempt } };
+}
+
+/** Says what is executed, never a value of the environment, and of long arguments only their beginning. */
+function invokedEvent(
+  run: ClaimedRun,
+  { command, args, stdin }: LocalInvocation,
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): RunEventInput {
+  const payload = {
+    adapterType: run.adapterType,
+    command,
+    args: args.slice(0, MAX_SHOWN_ARGS).map((arg) => arg.slice(0, MAX_SHOWN_ARG_LENGTH)),
+    argCount: args.length,
+    cwd,
+    envNames: Object.keys(env).sort(),
+    stdinBytes: Buffer.byteLength(stdin ?? ''),
+  };
+  return { eventType: 'adapter.invoke', message: `${run.adapterType}: ${command}`, payload };
+}

@@ -1,0 +1,50 @@
+import { readdir } from 'node:fs/promises';
+import { endTree } from './ending';
+import { processTreeOf } from './process-tree';
+import { isMissing } from './run-failure';
+import { RunFolder } from './run-folder';
+import type { RunnerLogger } from './runner-deps';
+
+const GRACE_MS = 5_000;
+
+/**
+ * Ends the processes and removes the folders of runs that are over, or that the log knows nothing of: to be done at
+ * start, before anything is claimed. Answers their ids.
+ *
+ * @param isOver whether the log calls a run final, or has none of that id
+ */
+export async function endLeftovers(options: {
+  runsFolder: string;
+  isOver: (runId: string) => boolean | Promise<boolean>;
+  logger: RunnerLogger;
+  graceMs?: number;
+}): Promise<string[]> {
+  const { runsFolder, isOver, logger, graceMs = GRACE_MS } = options;
+  const over: string[] = [];
+  for (const runId of await foldersIn(runsFolder)) if (await isOver(runId)) over.push(runId);
+  await Promise.all(
+    over.map(async (runId) => {
+      const folder = new RunFolder(runsFolder, runId);
+      const leader = await folder.identity();
+      const tree = processTreeOf(runId, leader);
+      const { sent, survivors } = await endTree(
+        tree,
+        { graceMs, leader: leader?.pid },
+        new AbortController().signal,
+      );
+      if (sent.length > 0) logger.warn({ runId, sent, survivors }, 'ended processes of a run that was over');
+      if (survivors.length === 0) await folder.remove();
+    }),
+  );
+  return over;
+}
+
+async function foldersIn(runsFolder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(runsFolder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

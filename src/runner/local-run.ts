@@ -1,0 +1,243 @@
+import { DomainError } from '../kernel/errors';
+import { RunEventWriter } from '../runs/run-event-writer';
+import { RunLogReader } from '../runs/run-log-reader';
+import { RunLogWriter } from '../runs/run-log-writer';
+import { untilAvailable } from '../runs/until-available';
+import { endTree } from './ending';
+import { EventsFile } from './events-file';
+import type { ExecutionResult } from './execution-result';
+import { NOTHING_RAN, resultOf } from './execution-result';
+import { launch } from './launch';
+import { pause } from './pause';
+import { processTreeOf } from './process-tree';
+import type { ClaimedRun, RunOutcome } from './run-authority';
+import { messageOf, RunFailure } from './run-failure';
+import { RunFolder } from './run-folder';
+import type { RunHistory } from './run-history';
+import { emptyHistory, readHistory } from './run-history';
+import { limitReached } from './run-limits';
+import type { RunProcess } from './run-process';
+import { adoptProcess } from './run-process';
+import { readRunReport } from './run-report';
+import type { RunnerDeps } from './runner-deps';
+import { Supervision } from './supervision';
+
+const LONGEST_FINISH_DELAY_MS = 30_000;
+const LAST_OUTPUT_BYTES = 2048;
+
+/** One run that this node has claimed, from its start or its adoption to its recorded end. */
+export class LocalRun {
+  /** The run's end is recorded, or the run was left alone by `close`. Never rejects. */
+  readonly finished: Promise<void>;
+  private readonly ending = new AbortController();
+  private readonly closing = new AbortController();
+  private readonly folder: RunFolder;
+  private readonly events: RunEventWriter;
+  private history: RunHistory = emptyHistory();
+
+  constructor(
+    private readonly run: ClaimedRun,
+    private readonly deps: RunnerDeps,
+    private readonly isAdopted: boolean,
+  ) {
+    this.folder = new RunFolder(deps.runsFolder, run.runId);
+    this.events = new RunEventWriter(deps, this.source, this.closing.signal);
+    if (run.endCause !== null) this.ending.abort();
+    this.finished = this.execute();
+  }
+
+  /** Starts the ending, whose cause is on the log. */
+  end(): void {
+    this.ending.abort();
+  }
+
+  /** Leaves the run as it is; its processes live on. */
+  close(): Promise<void> {
+    this.closing.abort(new Error('the runner is closed'));
+    return this.finished;
+  }
+
+  private async execute(): Promise<void> {
+    const { logger } = this.deps;
+    const { runId } = this.run;
+    try {
+      const writer = await RunLogWriter.open(this.deps, this.source, this.closing.signal);
+      const result = await this.carryOut(writer);
+      await this.conclude(result, writer);
+    } catch (error) {
+      if (this.closing.signal.aborted) logger.info({ runId }, 'run left to itself');
+      else
+        logger.error(
+          { runId, err: error },
+          'run could not be concluded; it is taken up again after a restart',
+        );
+    }
+  }
+
+  private async carryOut(writer: RunLogWriter): Promise<ExecutionResult> {
+    try {
+      if (!this.isAdopted) return await this.launched(writer);
+      this.history = await untilAvailable(() => readHistory(this.deps.log, this.run), this.closing.signal);
+      return (await this.adopted(writer)) ?? (await this.launched(writer));
+    } catch (error) {
+      this.closing.signal.throwIfAborted();
+      const failure = await this.recordFailure(error);
+      return { ...NOTHING_RAN, errorCode: failure.code, error: failure.message };
+    }
+  }
+
+  private async launched(writer: RunLogWriter): Promise<ExecutionResult> {
+    if (this.ending.signal.aborted) return NOTHING_RAN;
+    const { run, deps, folder, history, events } = this;
+    const process = await launch({ run, folder, history, events, deps, ended: this.ending.signal });
+    if (process === null) return NOTHING_RAN;
+    const result = await this.supervised(process, writer);
+    if (result !== null) return result;
+    if (this.ending.signal.aborted) return NOTHING_RAN;
+    throw new RunFailure('spool_failed', "The wrapper could not write to the run's folder");
+  }
+
+  /** Null where nothing of the run was ever executed, and nothing of it lives: it can be started. */
+  private async adopted(writer: RunLogWriter): Promise<ExecutionResult | null> {
+    const identity = this.history.process ?? (await this.folder.identity());
+    if (identity !== null) return this.supervised(adoptProcess(identity, this.closing.signal), writer);
+    // A wrapper that died with its server before it could even say who it is, at most.
+    const tree = processTreeOf(this.run.runId, null);
+    const { survivors } = await endTree(
+      tree,
+      { graceMs: this.graceMs, leader: undefined },
+      this.closing.signal,
+    );
+    if (survivors.length > 0)
+      throw new RunFailure('kill_failed', `Process ${survivors.join(', ')} is still alive`);
+    return null;
+  }
+
+  /** Null where the process left without having executed anything. */
+  private async supervised(process: RunProcess, writer: RunLogWriter): Promise<ExecutionResult | null> {
+    const { folder, events, ending, history } = this;
+    const supervised = await new Supervision({
+      folder,
+      process,
+      events,
+      writer,
+      ending,
+      tree: processTreeOf(this.run.runId, process.identity),
+      graceMs: this.graceMs,
+      eventsFile: new EventsFile(folder.eventsFile, history.eventsFile, (lines) => events.append(...lines)),
+      closed: this.closing.signal,
+      watchLimits: (lastOutputAtMs, stop) => this.watchLimits(lastOutputAtMs, stop),
+      recordFailure: (error) => this.recordFailure(error),
+    }).run();
+    const isUntouched = supervised.failure === null && supervised.survivors.length === 0;
+    if (isUntouched && !(await folder.wasStarted())) return null;
+    const result = resultOf({
+      ...supervised,
+      recorded: await folder.exit(),
+      wasUnexecuted: await folder.wasUnexecuted(),
+      seenAt: this.deps.clock.now(),
+      wasEnded: ending.signal.aborted,
+    });
+    if (result.errorCode !== null && supervised.failure === null) await this.recordResult(result, process);
+    return result;
+  }
+
+  private async watchLimits(lastOutputAtMs: () => number, stop: AbortSignal): Promise<void> {
+    const { run, deps } = this;
+    const limit = await limitReached(run, lastOutputAtMs, deps.clock, stop);
+    if (limit === null) return;
+    try {
+      await untilAvailable(() => deps.authority.requestEnd(run, limit), this.closing.signal);
+    } catch (error) {
+      // The run is no longer ours, so it has to end all the more.
+      if (!(error instanceof DomainError)) throw error;
+    }
+    this.ending.abort();
+  }
+
+  private async conclude(result: ExecutionResult, writer: RunLogWriter): Promise<void> {
+    const { report, problems } = await readRunReport(this.folder.resultFile);
+    if (problems.length > 0) {
+      await this.recordError('result_malformed', `The result file is malformed: ${problems.join('; ')}`, {});
+    }
+    const log = await writer.finalize();
+    await this.finish({ ...result, report, log });
+    await this.folder.remove();
+  }
+
+  private async finish(outcome: RunOutcome): Promise<void> {
+    const { runId } = this.run;
+    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, LONGEST_FINISH_DELAY_MS)) {
+      try {
+        await untilAvailable(() => this.deps.authority.finish(this.run, outcome), this.closing.signal);
+        return;
+      } catch (error) {
+        this.closing.signal.throwIfAborted();
+        if (error instanceof DomainError) {
+          this.deps.logger.warn(
+            { runId, code: error.code },
+            'the end of the run was refused; somebody else owns it',
+          );
+          return;
+        }
+        this.deps.logger.error(
+          { runId, err: error },
+          'the end of the run could not be recorded; trying again',
+        );
+        await pause(delayMs, this.closing.signal);
+      }
+    }
+  }
+
+  private async recordFailure(error: unknown): Promise<RunFailure> {
+    const failure = error instanceof RunFailure ? error : unexpected(error);
+    if (failure !== error) this.deps.logger.error({ runId: this.run.runId, err: error }, failure.message);
+    await this.recordError(failure.code, failure.message, {});
+    return failure;
+  }
+
+  private async recordResult(
+    { errorCode, error, signal }: ExecutionResult,
+    process: RunProcess,
+  ): Promise<void> {
+    const { pid } = process.identity;
+    const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
+    const details = { nodeId: this.deps.nodeId, pid, signal, lastOutput };
+    await this.recordError(errorCode!, error!, details);
+  }
+
+  /** Each kind of error once, also where a restart makes us look at the run again. */
+  private async recordError(code: string, message: string, details: Record<string, unknown>): Promise<void> {
+    if (this.history.errorCodes.has(code)) return;
+    this.history.errorCodes.add(code);
+    await this.events.append({ eventType: 'error', level: 'error', message, payload: { code, ...details } });
+  }
+
+  private async lastOutput(stream: 'stdout' | 'stderr'): Promise<string> {
+    const { companyId, runId } = this.run;
+    const reader = new RunLogReader(this.deps.log);
+    const source = { companyId, runId, stream };
+    const bytes = await untilAvailable(() => reader.excerpt(source, LAST_OUTPUT_BYTES), this.closing.signal);
+    return bytes.toString();
+  }
+
+  private get graceMs(): number {
+    return this.run.limits.graceSec * 1000;
+  }
+
+  private get source() {
+    const { companyId, agentId, runId, claimId, correlationId } = this.run;
+    const { nodeId } = this.deps;
+    const actor = { type: 'node', id: nodeId } as const;
+    return {
+      run: { companyId, agentId, runId },
+      origin: { correlationId, causationId: claimId, commandId: claimId, actor, nodeId },
+    };
+  }
+}
+
+function unexpected(error: unknown): RunFailure {
+  return new RunFailure('spool_failed', `The run could not be supervised: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,48 @@
+import type { EventLog } from '../event-log/event-log';
+import { decode } from '../kernel/event';
+import { runStream } from '../kernel/streams';
+import type { RunEvent } from '../runs/domain/run.events';
+import { lifecycle } from '../runs/domain/run.events';
+import type { EventsFileProgress } from './events-file';
+import { NEXT_LINE_KEY } from './events-file';
+import type { ProcessIdentity } from './process-table';
+import type { ClaimedRun } from './run-authority';
+
+/** How far an earlier server got with a run, as the run's stream tells it. */
+export interface RunHistory {
+  isStarted: boolean;
+  isInvoked: boolean;
+  /** The last process that was recorded. */
+  process: ProcessIdentity | null;
+  eventsFile: EventsFileProgress;
+  /** Of the `error` events about the run as a whole. */
+  errorCodes: Set<string>;
+}
+
+export const emptyHistory = (): RunHistory => ({
+  isStarted: false,
+  isInvoked: false,
+  process: null,
+  eventsFile: { offset: 0, complaints: 0 },
+  errorCodes: new Set(),
+});
+
+export async function readHistory(log: EventLog, run: ClaimedRun): Promise<RunHistory> {
+  const history = emptyHistory();
+  for await (const stored of log.read(runStream(run.companyId, run.runId))) {
+    fold(history, decode<RunEvent>(stored).event);
+  }
+  return history;
+}
+
+function fold(history: RunHistory, { type, data }: RunEvent): void {
+  if (type === 'RunLifecycleRecorded' && data.message === lifecycle.started) history.isStarted = true;
+  if (type === 'AdapterInvoked') history.isInvoked = true;
+  if (type === 'ProcessRecorded') history.process = data.payload as unknown as ProcessIdentity;
+  const code = data.payload?.code;
+  if (type === 'RunErrorRecorded' && typeof code === 'string') history.errorCodes.add(code);
+  const nextLine = data.payload?.[NEXT_LINE_KEY];
+  if (typeof nextLine !== 'number') return;
+  history.eventsFile.offset = nextLine;
+  if (type === 'RunErrorRecorded') history.eventsFile.complaints++;
+}

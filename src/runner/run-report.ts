@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { RunReport } from '../agents/domain/agent.events';
+import { readRegularFile } from './read-regular-file';
+import { messageOf } from './run-failure';
+
+const MAX_RESULT_BYTES = 1024 * 1024;
+
+const count = z.number().int().nonnegative();
+
+export const usageSchema = z.object({
+  inputTokens: count.default(0),
+  outputTokens: count.default(0),
+  cachedInputTokens: count.default(0),
+});
+
+/** US dollars, as integer micro-dollars. */
+export const costUsdSchema = z
+  .number()
+  .transform(toMicros)
+  .refine(Number.isSafeInteger, 'is more than anybody could pay');
+
+const text = z.string().nullish();
+
+/** Every field stands alone, so that a wrong one costs nothing but itself. Unknown ones are left out. */
+const fields = {
+  usage: usageSchema.nullish(),
+  costUsd: costUsdSchema.nullish(),
+  provider: text,
+  model: text,
+  sessionId: z.string().min(1).nullish(),
+  clearSession: z.boolean().nullish(),
+  errorMessage: text,
+  resultJson: z.unknown(),
+  state: z.unknown(),
+  retryNotBefore: z.iso
+    .datetime({ offset: true })
+    .transform((value) => new Date(value).toISOString())
+    .nullish(),
+};
+
+type Fields = { [Name in keyof typeof fields]?: z.infer<(typeof fields)[Name]> };
+
+export interface ParsedReport {
+  report: RunReport | null;
+  /** What was wrong, one text a field; empty where all is well. */
+  problems: readonly string[];
+}
+
+/** Reads a run's result file. None, or an empty one, is no report and no problem. */
+export async function readRunReport(path: string): Promise<ParsedReport> {
+  try {
+    const bytes = await readRegularFile(path, MAX_RESULT_BYTES);
+    return bytes === null || bytes.length === 0
+      ? { report: null, problems: [] }
+      : parseRunReport(bytes.toString());
+  } catch (error) {
+    return { report: null, problems: [messageOf(error)] };
+  }
+}
+
+export function parseRunReport(json: string): ParsedReport {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    return { report: null, problems: [`not JSON: ${messageOf(error)}`] };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { report: null, problems: ['not a JSON object'] };
+  }
+  const problems: string[] = [];
+  const valid: Fields = {};
+  for (const [name, schema] of Object.entries(fields)) {
+    const parsed = schema.safeParse((value as Record<string, unknown>)[name]);
+    if (parsed.success) Object.assign(valid, { [name]: parsed.data });
+    else
+      problems.push(
+        ...parsed.error.issues.map((issue) => describeIssue([name, ...issue.path], issue.message)),
+      );
+  }
+  return { report: toReport(valid), problems };
+}
+
+/** Micro-dollars; halves are rounded up as they are written, not as a binary fraction has them. Negative counts as 0. */
+export function toMicros(usd: number): number {
+  if (!(usd > 0)) return 0;
+  const [digits, exponent = '0'] = String(usd).split('e');
+  return Math.round(Number(`${digits}e${Number(exponent) + 6}`));
+}
+
+export function describeIssue(path: readonly PropertyKey[], message: string): string {
+  return `${path.map(String).join('.')}: ${message}`;
+}
+
+function toReport(valid: Fields): RunReport {
+  return {
+    usage: valid.usage ?? null,
+    costMicros: valid.costUsd ?? null,
+    provider: valid.provider ?? null,
+    model: valid.model ?? null,
+    sessionId: valid.sessionId ?? null,
+    clearSession: valid.clearSession ?? false,
+    errorMessage: valid.errorMessage ?? null,
+    resultJson: valid.resultJson ?? null,
+    state: valid.state,
+    retryNotBefore: valid.retryNotBefore ?? null,
+  };
+}

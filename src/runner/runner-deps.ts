@@ -1,0 +1,26 @@
+import type { AdapterRegistry } from '../adapters/adapter';
+import type { EventLog } from '../event-log/event-log';
+import type { Clock } from '../kernel/clock';
+import type { RunAuthority } from './run-authority';
+
+export interface RunnerLogger {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+/** What executing runs takes. */
+export interface RunnerDeps {
+  log: EventLog;
+  adapters: AdapterRegistry;
+  authority: RunAuthority;
+  clock: Clock;
+  nodeId: string;
+  /** Holds a folder for every run that is not over. */
+  runsFolder: string;
+  /** The part of the server's environment that agents get: PATH, HOME and the like, never a secret. */
+  environment: Readonly<Record<string, string>>;
+  /** Where agents reach the API; asked when a run starts, since a port may be known only then. */
+  apiUrl: () => string;
+  logger: RunnerLogger;
+}

@@ -1,0 +1,143 @@
+import type { RunEventWriter } from '../runs/run-event-writer';
+import type { RunLogWriter } from '../runs/run-log-writer';
+import type { EndedTree } from './ending';
+import { endTree, waitUntilEmpty } from './ending';
+import type { EventsFile } from './events-file';
+import { OutputRecorder } from './output-recorder';
+import { orAborted } from './pause';
+import type { ProcessTree } from './process-tree';
+import type { RunFailure } from './run-failure';
+import type { RunFolder } from './run-folder';
+import type { RunProcess, WaitedExit } from './run-process';
+
+/** When the leader has left by itself, how long the rest of its tree may take to do the same. */
+const LEFT_BEHIND_MS = 2_000;
+
+export interface SupervisionDeps {
+  folder: RunFolder;
+  process: RunProcess;
+  tree: ProcessTree;
+  graceMs: number;
+  events: RunEventWriter;
+  eventsFile: EventsFile;
+  writer: RunLogWriter;
+  /** Aborting it ends the run. Aborted in here where its output can no longer be recorded. */
+  ending: AbortController;
+  /** Leaves the run alone, as it is: the server stops, the agent goes on. */
+  closed: AbortSignal;
+  /** Asks for the ending once the run has reached a limit; runs beside everything else until `stop` aborts. */
+  watchLimits: (lastOutputAtMs: () => number, stop: AbortSignal) => Promise<void>;
+  /** Turns any error into what the run came to, and has it on the log. */
+  recordFailure: (error: unknown) => Promise<RunFailure>;
+}
+
+export interface Supervised extends EndedTree {
+  /** Null where the wrapper could not be ended. */
+  waited: WaitedExit | null;
+  failure: RunFailure | null;
+}
+
+/**
+ * Watches over a run from its first byte until no process of it is left: records what it writes, and ends what has to
+ * be ended. The cause of an ending, or the failure that made one necessary, is on the log before the first signal.
+ */
+export class Supervision {
+  private readonly stop = new AbortController();
+  private recorder: OutputRecorder | null = null;
+  private error: unknown = null;
+
+  constructor(private readonly deps: SupervisionDeps) {}
+
+  /** @throws the abort reason when `closed` aborts */
+  async run(): Promise<Supervised> {
+    const { process, closed, ending } = this.deps;
+    const stop = AbortSignal.any([this.stop.signal, closed]);
+    const work = this.record(stop);
+    try {
+      await orAborted(Promise.race([process.exited, whenAborted(ending.signal)]), closed);
+      let failure = await this.failureSoFar();
+      const ended = await this.endAndDrain(work);
+      failure ??= await this.failureSoFar();
+      const waited = ended.survivors.length > 0 ? null : await orAborted(process.exited, closed);
+      return { ...ended, waited, failure };
+    } finally {
+      this.stop.abort();
+      await work;
+      await this.recorder?.close();
+    }
+  }
+
+  /** Never rejects: what goes wrong ends the run. */
+  private async record(stop: AbortSignal): Promise<void> {
+    const { folder, writer, eventsFile, watchLimits } = this.deps;
+    try {
+      this.recorder = await OutputRecorder.open(folder, writer, (stream) => this.noteTruncation(stream));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    const { recorder } = this;
+    const tasks = [
+      recorder.follow(stop),
+      eventsFile.follow(stop),
+      watchLimits(() => recorder.lastOutputAtMs, stop),
+    ];
+    await Promise.all(tasks.map((task) => task.catch((error: unknown) => this.fail(error))));
+  }
+
+  /** Until nothing lives that could still write, or nothing can be done about it. */
+  private async endAndDrain(work: Promise<void>): Promise<EndedTree> {
+    const { tree } = this.deps;
+    const ended: EndedTree = await this.endTheRest();
+    this.stop.abort();
+    await work;
+    for (let { survivors } = ended; ;) {
+      await this.drain();
+      if (survivors.length > 0 || tree.living().length === 0) return { sent: ended.sent, survivors };
+      ({ survivors } = await this.endTheRest());
+    }
+  }
+
+  private async endTheRest(): Promise<EndedTree> {
+    const { tree, ending, closed, events, graceMs, process } = this.deps;
+    if (!ending.signal.aborted) {
+      if (await waitUntilEmpty(tree, LEFT_BEHIND_MS, closed)) return { sent: [], survivors: [] };
+      const pids = tree.living();
+      const message = 'ending what the agent left behind';
+      if (pids.length > 0)
+        await events.append({ eventType: 'note', level: 'warn', message, payload: { pids } });
+    }
+    return endTree(tree, { graceMs, leader: process.identity.pid }, closed);
+  }
+
+  private async drain(): Promise<void> {
+    try {
+      await this.recorder?.drain();
+      await this.deps.eventsFile.drain();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.error ??= error;
+    this.deps.ending.abort();
+  }
+
+  private async failureSoFar(): Promise<RunFailure | null> {
+    this.deps.closed.throwIfAborted();
+    return this.error === null ? null : this.deps.recordFailure(this.error);
+  }
+
+  private async noteTruncation(stream: 'stdout' | 'stderr'): Promise<void> {
+    const message = `The agent has emptied its ${stream} (as "> /dev/${stream}" does; ">&${stream === 'stdout' ? 1 : 2}" does not): output may be missing`;
+    await this.deps.events.append({ eventType: 'error', level: 'error', message });
+  }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,129 @@
+import type { AgentsStore } from '../agents/agents.store';
+import type { EndCause, RunQueued, RunStarted, WakeupRequested } from '../agents/domain/agent.events';
+import type { AgentState, OpenRun, OpenWakeup } from '../agents/domain/agent.state';
+import type { EventLog } from '../event-log/event-log';
+import type { Actor, Recorded, Revision } from '../kernel/event';
+import { decode } from '../kernel/event';
+import { uuidv7 } from '../kernel/ids';
+import { agentStream } from '../kernel/streams';
+import type { ClaimedRun, RunAuthority, RunOutcome } from '../runner/run-authority';
+import type { ContextWakeup } from './domain/run-context';
+import { composeContext } from './domain/run-context';
+
+export interface RunAddress {
+  companyId: string;
+  agentId: string;
+  runId: string;
+}
+
+/** What the agent's state says of an open run, copied. */
+interface OpenRunFacts {
+  run: OpenRun;
+  wakeup: OpenWakeup;
+  adapterConfig: Record<string, unknown>;
+}
+
+/** The agent's word on its runs, for the node that executes them. */
+export class RunClaims implements RunAuthority {
+  private readonly actor: Actor;
+
+  constructor(
+    private readonly agents: AgentsStore,
+    private readonly log: EventLog,
+    private readonly nodeId: string,
+  ) {
+    this.actor = { type: 'node', id: nodeId };
+  }
+
+  /**
+   * Claims a queued run for this node.
+   * @throws DomainError `run_not_startable`
+   */
+  async claim(address: RunAddress, cause: Recorded | undefined): Promise<ClaimedRun> {
+    const claimId = uuidv7();
+    const { answer } = await this.agents.execute(
+      address,
+      { type: 'StartRun', runId: address.runId, nodeId: this.nodeId, claimId },
+      { actor: this.actor, event: cause },
+      (state) => factsOf(state, address.runId),
+    );
+    return this.claimed(address, answer!);
+  }
+
+  /** A run that the log says is running on this node; null where it is not, or not any more. */
+  async resume(address: RunAddress): Promise<ClaimedRun | null> {
+    const facts = await this.agents.inspect(address, (state) => factsOf(state, address.runId));
+    if (!facts || facts.run.claim?.nodeId !== this.nodeId) return null;
+    return this.claimed(address, facts);
+  }
+
+  async requestEnd(run: ClaimedRun, cause: EndCause): Promise<EndCause | null> {
+    const { answer } = await this.agents.execute(
+      run,
+      { type: 'RequestRunEnd', runId: run.runId, cause },
+      { actor: this.actor },
+      (state) => factsOf(state, run.runId)?.run.endCause ?? null,
+    );
+    return answer;
+  }
+
+  async finish(run: ClaimedRun, outcome: RunOutcome): Promise<void> {
+    const { runId, nodeId, claimId } = run;
+    await this.agents.execute(
+      run,
+      { type: 'FinishRun', runId, nodeId, claimId, outcome },
+      { actor: this.actor },
+      () => undefined,
+    );
+  }
+
+  private async claimed(address: RunAddress, facts: OpenRunFacts): Promise<ClaimedRun> {
+    const { run, wakeup, adapterConfig } = facts;
+    const { event, metadata } = await this.eventAt<RunStarted>(address, run.startedRevision!);
+    const { companyId, agentId, runId } = address;
+    return {
+      companyId,
+      agentId,
+      runId,
+      claimId: event.data.claimId,
+      nodeId: event.data.nodeId,
+      attempt: run.attempt,
+      adapterType: event.data.adapterType,
+      adapterConfig,
+      context: await this.contextOf(address, wakeup),
+      sessionId: event.data.sessionIdBefore,
+      limits: event.data.limits,
+      startedAt: metadata.at,
+      endCause: run.endCause,
+      endRequestedAt: run.endRequestedAt,
+      correlationId: metadata.correlationId,
+    };
+  }
+
+  /** Contexts are not in the agent's state: they are read from the requests' events. */
+  private async contextOf(address: RunAddress, wakeup: OpenWakeup): Promise<Record<string, unknown>> {
+    const wakeups: ContextWakeup[] = [];
+    for (const revision of wakeup.requests) {
+      const { event } = await this.eventAt<WakeupRequested>(address, revision);
+      wakeups.push({ id: event.data.wakeupId, request: event.data });
+    }
+    return composeContext(wakeups[0]!, wakeups, wakeup.coalescedCount + 1);
+  }
+
+  private async eventAt<E extends RunStarted | RunQueued | WakeupRequested>(
+    { companyId, agentId }: RunAddress,
+    revision: Revision,
+  ): Promise<Recorded<E>> {
+    const stream = agentStream(companyId, agentId);
+    for await (const stored of this.log.read(stream, { from: revision, limit: 1 })) return decode<E>(stored);
+    throw new Error(`${stream} has no revision ${revision}`);
+  }
+}
+
+function factsOf(state: AgentState, runId: string): OpenRunFacts | null {
+  if (state.status === 'unregistered') return null;
+  const run = state.runs.get(runId);
+  const wakeup = run && state.wakeups.get(run.wakeupId);
+  if (!run || !wakeup) return null;
+  return structuredClone({ run, wakeup, adapterConfig: state.configuration.adapterConfig });
+}

@@ -1,0 +1,89 @@
+import type { EventLog } from '../event-log/event-log';
+import { RevisionConflict } from '../event-log/event-log';
+import type { UnsealedEvent } from '../event-log/seal';
+import type { Clock } from '../kernel/clock';
+import type { EventMetadata, Revision } from '../kernel/event';
+import { derivedUuid } from '../kernel/ids';
+import { runStream } from '../kernel/streams';
+import type { RunEventData, RunEventType } from './domain/run.events';
+import { RUN_SCHEMA_VERSION, runEventTypes } from './domain/run.events';
+import { StreamTail } from './stream-tail';
+
+/** Which run is written about, and the part of the metadata that stays the same. */
+export interface RunWriterSource {
+  run: { companyId: string; agentId: string; runId: string };
+  origin: Pick<EventMetadata, 'correlationId' | 'causationId' | 'commandId' | 'actor' | 'nodeId'>;
+}
+
+export type RunEventInput<T extends RunEventType = RunEventType> = Pick<
+  RunEventData<T>,
+  'eventType' | 'message'
+> &
+  Partial<Pick<RunEventData<T>, 'stream' | 'level' | 'color' | 'payload'>>;
+
+/**
+ * Appends to a run's stream, one call after the other. Others may write to the stream as well: then the same facts are
+ * written behind theirs.
+ */
+export class RunEventWriter {
+  private readonly stream: string;
+  private tail: StreamTail | null = null;
+  private queue: Promise<void> = Promise.resolve();
+
+  /** @param signal ends the waiting for a log that does not answer; `append` then rejects */
+  constructor(
+    private readonly deps: { log: EventLog; clock: Clock },
+    private readonly source: RunWriterSource,
+    private readonly signal: AbortSignal,
+  ) {
+    this.stream = runStream(source.run.companyId, source.run.runId);
+  }
+
+  /** Answers when all the events are on the log. They are written together, at most 1 MiB of them. */
+  append(...events: readonly RunEventInput[]): Promise<void> {
+    if (events.length === 0) return this.queue;
+    const written = this.queue.then(() => this.write(events));
+    this.queue = written.catch(() => undefined);
+    return written;
+  }
+
+  private async write(events: readonly RunEventInput[]): Promise<void> {
+    for (;;) {
+      this.tail ??= (await StreamTail.find(this.deps.log, this.stream, this.signal)).tail;
+      const first = this.tail.revision + 1;
+      try {
+        return await this.tail.append(events.map((event, index) => this.toUnsealed(event, first + index)));
+      } catch (error) {
+        this.tail = null;
+        if (!(error instanceof RevisionConflict)) throw error;
+      }
+    }
+  }
+
+  private toUnsealed(input: RunEventInput, revision: Revision): UnsealedEvent {
+    const { run, origin } = this.source;
+    const type = runEventTypes[input.eventType];
+    const data: RunEventData = {
+      companyId: run.companyId,
+      agentId: run.agentId,
+      runId: run.runId,
+      eventType: input.eventType,
+      stream: input.stream ?? 'system',
+      level: input.level ?? 'info',
+      color: input.color ?? null,
+      message: input.message,
+      payload: input.payload ?? null,
+    };
+    return {
+      id: derivedUuid(run.runId, revision, type),
+      type,
+      data,
+      metadata: {
+        ...origin,
+        schemaVersion: RUN_SCHEMA_VERSION,
+        at: this.deps.clock.now().toISOString(),
+        companyId: run.companyId,
+      },
+    };
+  }
+}

@@ -1,0 +1,75 @@
+import type { IQueryHandler } from '@nestjs/cqrs';
+import { Query, QueryHandler } from '@nestjs/cqrs';
+import { Directory } from '../agents/directory';
+import type { Position } from '../kernel/event';
+import { Processing } from '../processing/processing';
+import type { OutputStream } from './domain/run-log.events';
+import { runsProjection } from './projections/runs.projection';
+import { RunLogReader } from './run-log-reader';
+import { RunAnswers } from './run.queries';
+import { cutAtCharacters } from './whole-characters';
+
+export interface LogAnswer {
+  runId: string;
+  content: string;
+  /** In bytes. */
+  offset: number;
+  nextOffset: number;
+  totalBytes: number;
+  eof: boolean;
+}
+
+export class GetRunLog extends Query<LogAnswer> {
+  constructor(
+    readonly runId: string,
+    readonly page: { stream?: OutputStream; offset: number; limitBytes: number },
+    readonly waitFor: Position | null,
+  ) {
+    super();
+  }
+}
+
+/** The bytes as they are, to the end of what is recorded now. */
+export class StreamRunLog extends Query<AsyncGenerator<Buffer>> {
+  constructor(
+    readonly runId: string,
+    readonly stream: OutputStream | undefined,
+    readonly offset: number,
+  ) {
+    super();
+  }
+}
+
+@QueryHandler(GetRunLog)
+export class GetRunLogHandler implements IQueryHandler<GetRunLog> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly processing: Processing,
+    private readonly answers: RunAnswers,
+    private readonly logs: RunLogReader,
+  ) {}
+
+  async execute({ runId, page, waitFor }: GetRunLog): Promise<LogAnswer> {
+    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runsProjection.name]);
+    const { companyId } = await this.directory.run(runId);
+    const { document } = await this.answers.one(runId);
+    const { bytes, offset, totalBytes, eof } = await this.logs.read({ companyId, runId, ...page });
+    const isOver = eof || (document.finishedAt !== null && totalBytes === 0);
+    const content = cutAtCharacters(bytes, isOver);
+    const nextOffset = offset + content.length;
+    return { runId, content: content.toString('utf8'), offset, nextOffset, totalBytes, eof: isOver };
+  }
+}
+
+@QueryHandler(StreamRunLog)
+export class StreamRunLogHandler implements IQueryHandler<StreamRunLog> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly logs: RunLogReader,
+  ) {}
+
+  async execute({ runId, stream, offset }: StreamRunLog) {
+    const { companyId } = await this.directory.run(runId);
+    return this.logs.stream({ companyId, runId, stream }, offset);
+  }
+}

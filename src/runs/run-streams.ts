@@ -1,0 +1,58 @@
+import type { EventLog } from '../event-log/event-log';
+import { RevisionConflict } from '../event-log/event-log';
+import type { UnsealedEvent } from '../event-log/seal';
+import type { Recorded, StoredEvent } from '../kernel/event';
+import { NO_STREAM, decode } from '../kernel/event';
+import { derivedUuid } from '../kernel/ids';
+import { runStream } from '../kernel/streams';
+import type { RunEvent } from './domain/run.events';
+import { RUN_SCHEMA_VERSION, isClosingLine } from './domain/run.events';
+import type { ExecutionCommand } from './sagas/execution.saga';
+import { StreamTail } from './stream-tail';
+
+/** Opens and closes runs' streams for the execution saga. What is already there is not written again. */
+export class RunStreams {
+  constructor(
+    private readonly log: EventLog,
+    private readonly nodeId: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async execute(command: ExecutionCommand, cause: Recorded): Promise<void> {
+    const stream = runStream(command.companyId, command.runId);
+    const event = this.unsealed(command, cause);
+    for (;;) {
+      const { tail, last } = await StreamTail.find(this.log, stream, this.signal);
+      if (isDone(command, last)) return;
+      try {
+        return await tail.append([event]);
+      } catch (error) {
+        if (!(error instanceof RevisionConflict)) throw error;
+      }
+    }
+  }
+
+  private unsealed({ type, companyId, runId, at, line }: ExecutionCommand, cause: Recorded): UnsealedEvent {
+    const id = derivedUuid(runId, type);
+    return {
+      id,
+      type: 'RunLifecycleRecorded',
+      data: line,
+      metadata: {
+        schemaVersion: RUN_SCHEMA_VERSION,
+        at,
+        companyId,
+        correlationId: cause.metadata.correlationId,
+        causationId: cause.id,
+        commandId: id,
+        actor: { type: 'system', id: 'execution' },
+        nodeId: this.nodeId,
+      },
+    };
+  }
+}
+
+function isDone(command: ExecutionCommand, last: StoredEvent | null): boolean {
+  if (command.type === 'OpenRunStream') return last !== null && last.revision > NO_STREAM;
+  return last !== null && isClosingLine(decode<RunEvent>(last).event);
+}

@@ -1,0 +1,69 @@
+import type { ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandHandler } from '@nestjs/cqrs';
+import { AgentsStore } from '../agents/agents.store';
+import { Directory } from '../agents/directory';
+import { Written } from '../http/written';
+import type { Actor } from '../kernel/event';
+import { Processing } from '../processing/processing';
+import { runsProjection } from './projections/runs.projection';
+import { RunReaper } from './run-reaper';
+import { RunAnswers } from './run.queries';
+import type { RunView } from './run.view';
+
+export class CancelRun extends Command<Written<RunView>> {
+  constructor(
+    readonly runId: string,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export interface Reaped {
+  reaped: number;
+  runIds: string[];
+}
+
+export class ReapRuns extends Command<Written<Reaped>> {
+  constructor(readonly staleThresholdMs: number) {
+    super();
+  }
+}
+
+@CommandHandler(CancelRun)
+export class CancelRunHandler implements ICommandHandler<CancelRun> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly agents: AgentsStore,
+    private readonly processing: Processing,
+    private readonly answers: RunAnswers,
+  ) {}
+
+  /** 202 while the run is still to end, 200 where it is over already. */
+  async execute({ runId, actor }: CancelRun) {
+    const address = await this.directory.run(runId);
+    const { position } = await this.agents.execute(
+      address,
+      { type: 'CancelRun', runId },
+      { actor },
+      () => undefined,
+    );
+    const seenBy = position ?? (await this.agents.head());
+    await this.processing.waitFor(seenBy, [runsProjection.name]);
+    const { view } = await this.answers.one(runId);
+    return new Written(view, seenBy, view.finishedAt === null ? 202 : 200);
+  }
+}
+
+@CommandHandler(ReapRuns)
+export class ReapRunsHandler implements ICommandHandler<ReapRuns> {
+  constructor(
+    private readonly reaper: RunReaper,
+    private readonly agents: AgentsStore,
+  ) {}
+
+  async execute({ staleThresholdMs }: ReapRuns) {
+    const runIds = await this.reaper.reap(staleThresholdMs);
+    return new Written({ reaped: runIds.length, runIds }, await this.agents.head());
+  }
+}

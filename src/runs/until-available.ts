@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LogUnavailable } from '../event-log/event-log';
+import { DomainError } from '../kernel/errors';
+
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 5_000;
+
+/**
+ * Does the same again, with growing delays and for as long as it takes, while the event log does not answer.
+ *
+ * @throws whatever `attempt` throws otherwise, and the abort reason when `signal` aborts between two attempts
+ */
+export async function untilAvailable<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+    }
+    await sleep(delayMs, undefined, { signal });
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return (
+    error instanceof LogUnavailable || (error instanceof DomainError && error.code === 'log_unavailable')
+  );
+}

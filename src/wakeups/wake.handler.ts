@@ -1,0 +1,105 @@
+import type { ICommandHandler } from '@nestjs/cqrs';
+import { Command, CommandHandler } from '@nestjs/cqrs';
+import type { WakeupRequest } from '../agents/domain/agent.events';
+import type { RequestWakeup } from '../agents/domain/agent.commands';
+import type { AgentState } from '../agents/domain/agent.state';
+import { AgentsStore } from '../agents/agents.store';
+import { Directory } from '../agents/directory';
+import { Written } from '../http/written';
+import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
+import type { Actor, Position, Recorded } from '../kernel/event';
+import { uuidv7 } from '../kernel/ids';
+import { Processing } from '../processing/processing';
+import type { Projection } from '../processing/projection';
+import { ReadModels } from '../processing/read-models';
+import { runsProjection } from '../runs/projections/runs.projection';
+import type { RunView } from '../runs/run.view';
+import { contextWakeupIds, runView } from '../runs/run.view';
+import { wakeupsProjection } from './projections/wakeups.projection';
+import type { WakeupView } from './wakeup.view';
+import { wakeupView } from './wakeup.view';
+
+export interface WakeAnswer {
+  wakeup: WakeupView;
+  run: RunView | null;
+  position: string;
+}
+
+/** Asks for an agent to be woken; whether that becomes a run is decided on the agent's stream. */
+export class WakeAgent extends Command<Written<WakeAnswer>> {
+  constructor(
+    readonly agentId: string,
+    readonly request: WakeupRequest,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(WakeAgent)
+export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly agents: AgentsStore,
+    private readonly processing: Processing,
+    private readonly readModels: ReadModels,
+  ) {}
+
+  async execute({ agentId, request, actor }: WakeAgent): Promise<Written<WakeAnswer>> {
+    const address = await this.directory.agent(agentId);
+    const command: Omit<RequestWakeup, 'at'> = {
+      type: 'RequestWakeup',
+      wakeupId: uuidv7(),
+      runId: uuidv7(),
+      request,
+      keyHash: request.idempotencyKey === null ? null : sha256Hex(request.idempotencyKey),
+      requestHash: sha256Hex(canonicalJson(request)),
+    };
+    const { events, position, answer } = await this.agents.execute(address, command, { actor }, (state) =>
+      keyOwner(state, command),
+    );
+    if (position === null) return this.answerFrom(answer!, await this.agents.head());
+    const decision = events.at(-1)!.event;
+    // Only a run that others are in as well has to be read back: of a new one the events tell everything.
+    const joinsRun = decision.type === 'WakeupCoalesced' && decision.data.intoWakeupId === null;
+    if (joinsRun) return this.answerFrom(command.wakeupId, position);
+    const wakeup = fold(wakeupsProjection, events)!;
+    const run = decision.type === 'RunQueued' ? fold(runsProjection, events) : null;
+    const body = {
+      wakeup: wakeupView(wakeup, run ?? undefined),
+      run: run && runView(run, new Map([[wakeup.id, wakeup]])),
+      position: position.toString(),
+    };
+    return new Written(body, position);
+  }
+
+  /** From the read models as of a position: what a request was answered with, and what has become of it. */
+  private async answerFrom(wakeupId: string, seen: Position): Promise<Written<WakeAnswer>> {
+    await this.processing.waitFor(seen, [wakeupsProjection.name, runsProjection.name]);
+    const wakeup = await this.directory.wakeup(wakeupId);
+    const run = wakeup.runId === null ? null : await this.readModels.get(runsProjection, wakeup.runId);
+    const visible = run && run.status !== 'reserved' ? run : null;
+    const context = visible
+      ? await this.readModels.getMany(wakeupsProjection, contextWakeupIds(visible))
+      : null;
+    const body = {
+      wakeup: wakeupView(wakeup, visible ?? undefined),
+      run: visible && context && runView(visible, context),
+      position: wakeup.decidedPosition,
+    };
+    return new Written(body, BigInt(wakeup.decidedPosition));
+  }
+}
+
+/** The wakeup that the command's idempotency key stands for. */
+function keyOwner(state: AgentState, { keyHash }: Pick<RequestWakeup, 'keyHash'>): string | undefined {
+  if (state.status === 'unregistered' || keyHash === null) return undefined;
+  return state.keys.get(keyHash)?.wakeupId;
+}
+
+/** What a projection makes of a command's own events. */
+function fold<D extends object>(projection: Projection<D>, events: readonly Recorded[]): D | null {
+  return events
+    .filter(({ event }) => projection.handles.includes(event.type))
+    .reduce<D | null>((document, recorded) => projection.evolve(document, recorded), null);
+}
