@@ -13,8 +13,8 @@ import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
 import { CLOCK } from '../tokens';
-import { checkAdapter, configurationSchema, mergePatch } from './agent.schemas';
-import type { registerAgentSchema } from './agent.schemas';
+import { checkAdapter, configurationSchema, patchedConfiguration } from './agent.schemas';
+import type { AgentPatch, registerAgentSchema } from './agent.schemas';
 import type { AgentView } from './agent.view';
 import { agentView } from './agent.view';
 import type { AgentAddress } from './agents.store';
@@ -36,7 +36,7 @@ export class RegisterAgent extends Command<Written<AgentView>> {
 export class PatchAgent extends Command<Written<AgentView>> {
   constructor(
     readonly agentId: string,
-    readonly patch: object,
+    readonly patch: AgentPatch,
     /** From `If-Match`; null: whatever the version is. */
     readonly version: number | null,
     readonly actor: Actor,
@@ -120,8 +120,28 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
     private readonly answers: AgentAnswers,
   ) {}
 
-  async execute({ agentId, patch, version, actor }: PatchAgent) {
-    const address = await this.directory.agent(agentId);
+  async execute(command: PatchAgent) {
+    const address = await this.directory.agent(command.agentId);
+    const seenBy = (await this.update(address, command)) ?? (await this.agents.head());
+    return new Written(await this.answers.at(seenBy, command.agentId), seenBy);
+  }
+
+  /** Whoever names no version wants the patch on whatever is there, also where somebody else was faster meanwhile. */
+  private async update(address: AgentAddress, command: PatchAgent): Promise<Position | null> {
+    for (;;) {
+      try {
+        return await this.updateOnce(address, command);
+      } catch (error) {
+        const isOvertaken = error instanceof DomainError && error.code === 'version_conflict';
+        if (!isOvertaken || command.version !== null) throw error;
+      }
+    }
+  }
+
+  private async updateOnce(
+    address: AgentAddress,
+    { patch, version, actor }: PatchAgent,
+  ): Promise<Position | null> {
     const current = await this.agents.inspect(address, (state) => {
       const { configuration, version } = state as RegisteredAgent;
       return { configuration: structuredClone(configuration), version };
@@ -129,7 +149,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
     if (version !== null && version !== current.version) {
       throw new DomainError('version_conflict', undefined, { version: current.version });
     }
-    const configuration = parse(configurationSchema, mergePatch(current.configuration, patch));
+    const configuration = parse(configurationSchema, patchedConfiguration(current.configuration, patch));
     checkAdapter(this.adapters, configuration);
     const { position } = await this.agents.execute(
       address,
@@ -137,8 +157,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
       { actor },
       () => undefined,
     );
-    const seenBy = position ?? (await this.agents.head());
-    return new Written(await this.answers.at(seenBy, agentId), seenBy);
+    return position;
   }
 }
 

@@ -20,8 +20,8 @@ const heartbeat = z
   .strictObject({
     enabled: z.boolean(),
     intervalSec: seconds(YEAR_SEC),
-    cron: z.string().max(200).nullable(),
-    timezone: z.string().max(100).nullable(),
+    cron: z.string().min(1).max(200).nullable(),
+    timezone: z.string().min(1).max(100).nullable(),
     jitterSec: seconds(DAY_SEC),
     catchUp: z.enum(['once', 'skip']),
     wakeOnDemand: z.boolean(),
@@ -98,6 +98,8 @@ export const agentPatchSchema = z.strictObject({
   runtimeConfig: z.unknown().optional(),
 });
 
+export type AgentPatch = z.output<typeof agentPatchSchema>;
+
 /** Whether the adapter exists and takes its configuration. @throws DomainError `bad_request` */
 export function checkAdapter(adapters: AdapterRegistry, configuration: AgentConfiguration): void {
   const { adapterType, adapterConfig } = configuration;
@@ -113,7 +115,7 @@ export function checkAdapter(adapters: AdapterRegistry, configuration: AgentConf
 }
 
 /** JSON merge patch (RFC 7396). Keys that could reach a prototype are taken as plain names. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
+function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const merged = new Map(Object.entries(isObject(target) ? target : {}));
   for (const [key, value] of Object.entries(patch)) {
@@ -121,6 +123,20 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
     else merged.set(key, mergePatch(merged.get(key), value));
   }
   return Object.fromEntries(merged);
+}
+
+const olderNames = ['wakeOnAssignment', 'wakeOnOnDemand', 'wakeOnAutomation'];
+
+/** The configuration with a patch on it, unchecked. */
+export function patchedConfiguration(current: AgentConfiguration, patch: AgentPatch): unknown {
+  const heartbeat = isObject(patch.runtimeConfig) ? patch.runtimeConfig['heartbeat'] : null;
+  const givesOlderName =
+    isObject(heartbeat) && olderNames.some((older) => (heartbeat[older] ?? null) !== null);
+  // What is stored has no older names: one in the patch must not lose against the field that took its place.
+  const base = givesOlderName
+    ? mergePatch(current, { runtimeConfig: { heartbeat: { wakeOnDemand: null } } })
+    : current;
+  return mergePatch(base, patch);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

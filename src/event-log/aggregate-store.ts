@@ -6,7 +6,7 @@ import { decode } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { appendSurely } from './append-surely';
 import type { EventLog } from './event-log';
-import { RevisionConflict } from './event-log';
+import { LogUnavailable, RevisionConflict } from './event-log';
 import type { UnsealedEvent } from './seal';
 import { seal } from './seal';
 
@@ -94,7 +94,8 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
         mailbox.unshift(...(await this.executeBatch(stream, batch)));
       } catch (error) {
         this.cache.delete(stream);
-        for (const item of batch) item.reject(error);
+        const reason = refusalOf(error);
+        for (const item of batch) item.reject(reason);
       }
     }
     this.mailboxes.delete(stream);
@@ -131,7 +132,7 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
       try {
         const events = item.told ? this.decider.decide(item.told.command, loaded.state) : [];
         const sealed = this.sealAll(stream, loaded, events, item.told);
-        bytes += sealed.reduce((sum, { data }) => sum + data.length, 0);
+        bytes += sealed.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
         if (bytes > MAX_FOLDED_BYTES && round.sealed.length > 0) break;
         for (const event of events) loaded.state = this.decider.evolve(loaded.state, event);
         loaded.lastHash = sealed.at(-1)?.metadata.hash ?? loaded.lastHash;
@@ -238,6 +239,12 @@ interface Outcome<State, Command, Event extends DomainEvent> {
   count: number;
   answer?: unknown;
   refusal?: DomainError;
+}
+
+/** A log that could not be read is as far away as one that could not be written. */
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof LogUnavailable)) return error;
+  return new DomainError('log_unavailable', error.message, {}, { cause: error });
 }
 
 function recordedFrom<Event extends DomainEvent>(

@@ -43,15 +43,20 @@ export class Feed {
     await this.running;
   }
 
-  /** All batches after a position, live and without a gap, until the feed or the consumer is stopped. */
+  /**
+   * All batches after a position, live and without a gap, until the feed or the consumer is stopped.
+   *
+   * @throws Error where the log can no longer be followed from the position
+   */
   async *subscribe(after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+    if (this.position === null) throw new Error('the feed has not been started');
     const ended = AbortSignal.any([signal, this.stopped.signal]);
     let reached = after;
     while (!ended.aborted) {
       // Attached before reading, so that nothing falls between what is read here and what the feed brings.
       const waiting = new WaitingBatches(ended);
       this.attached.add(waiting);
-      const handover = this.position ?? 0n;
+      const handover = this.position;
       try {
         for await (const batch of this.catchUp(reached, handover, ended)) {
           yield batch;
@@ -74,6 +79,8 @@ export class Feed {
       yield batch;
       if (batch.reached >= until) return;
     }
+    // Going on with what the feed brings would leave a gap that nobody sees.
+    if (!ended.aborted) throw new Error(`the log could not be followed from ${after} to ${until}`);
   }
 
   private async run(): Promise<void> {

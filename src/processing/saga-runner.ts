@@ -1,15 +1,13 @@
 import type { DocumentStore } from '../documents/document-store';
+import { untilAvailable } from '../event-log/until-available';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { Feed } from './feed';
-import { pause } from './pause';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
 
 const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
-const FIRST_RETRY_MS = 50;
-const LONGEST_RETRY_MS = 5_000;
 
 /** Executes a command that a saga wants; `cause` is the event it wants it for. */
 export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Recorded) => Promise<void>;
@@ -70,19 +68,13 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   }
 
   private async executeOne(command: C, cause: Recorded, signal: AbortSignal): Promise<void> {
-    let retryMs = FIRST_RETRY_MS;
-    while (!signal.aborted) {
-      try {
-        return await this.execute(command, cause);
-      } catch (error) {
-        if (!(error instanceof DomainError)) {
-          const where = `${cause.event.type} at position ${cause.position}`;
-          throw new Error(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, { cause: error });
-        }
-        if (error.code !== 'log_unavailable') return;
-        await pause(retryMs, signal);
-        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
-      }
+    try {
+      await untilAvailable(() => this.execute(command, cause), signal);
+    } catch (error) {
+      // What breaks off because everything stops comes again with the next start.
+      if (signal.aborted || error instanceof DomainError) return;
+      const where = `${cause.event.type} at position ${cause.position}`;
+      throw new Error(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, { cause: error });
     }
   }
 

@@ -1,4 +1,4 @@
-import type { RunEventInput } from '../runs/run-event-writer';
+import type { RunEventInput } from './run-event-writer';
 import { pause } from './pause';
 import { openRegularFile } from './read-regular-file';
 import { parseReportedEvent } from './reported-event';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Adapter, LocalInvocation } from '../adapters/adapter';
 import { lifecycle } from '../runs/domain/run.events';
-import type { RunEventInput, RunEventWriter } from '../runs/run-event-writer';
+import type { RunEventInput, RunEventWriter } from './run-event-writer';
 import { agentEnvironment } from './agent-environment';
 import { resolveCommand } from './resolve-command';
 import type { ClaimedRun } from './run-authority';

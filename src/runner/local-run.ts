@@ -1,14 +1,15 @@
 import { DomainError } from '../kernel/errors';
-import { RunEventWriter } from '../runs/run-event-writer';
-import { RunLogReader } from '../runs/run-log-reader';
-import { RunLogWriter } from '../runs/run-log-writer';
-import { untilAvailable } from '../runs/until-available';
+import { RunEventWriter } from './run-event-writer';
+import { RunLogWriter } from './run-log-writer';
+import { untilAvailable } from '../event-log/until-available';
+import type { EndedTree } from './ending';
 import { endTree } from './ending';
 import { EventsFile } from './events-file';
 import type { ExecutionResult } from './execution-result';
 import { NOTHING_RAN, resultOf } from './execution-result';
 import { launch } from './launch';
 import { pause } from './pause';
+import { isAlive } from './process-table';
 import { processTreeOf } from './process-tree';
 import type { ClaimedRun, RunOutcome } from './run-authority';
 import { messageOf, RunFailure } from './run-failure';
@@ -23,7 +24,6 @@ import type { RunnerDeps } from './runner-deps';
 import { Supervision } from './supervision';
 
 const LONGEST_FINISH_DELAY_MS = 30_000;
-const LAST_OUTPUT_BYTES = 2048;
 
 /** One run that this node has claimed, from its start or its adoption to its recorded end. */
 export class LocalRun {
@@ -65,12 +65,8 @@ export class LocalRun {
       const result = await this.carryOut(writer);
       await this.conclude(result, writer);
     } catch (error) {
-      if (this.closing.signal.aborted) logger.info({ runId }, 'run left to itself');
-      else
-        logger.error(
-          { runId, err: error },
-          'run could not be concluded; it is taken up again after a restart',
-        );
+      if (this.closing.signal.aborted) return logger.info({ runId }, 'run left to itself');
+      logger.error({ runId, err: error }, 'run could not be concluded; adopting it tries again');
     }
   }
 
@@ -78,12 +74,22 @@ export class LocalRun {
     try {
       if (!this.isAdopted) return await this.launched(writer);
       this.history = await untilAvailable(() => readHistory(this.deps.log, this.run), this.closing.signal);
-      return (await this.adopted(writer)) ?? (await this.launched(writer));
+      const result = await this.adopted(writer);
+      if (result !== null) return result;
+      // A finalized log takes no more output: the run had come to its end before anything was executed.
+      return writer.isFinalized ? this.earlierResult() : await this.launched(writer);
     } catch (error) {
       this.closing.signal.throwIfAborted();
       const failure = await this.recordFailure(error);
+      await this.endWhatLives();
       return { ...NOTHING_RAN, errorCode: failure.code, error: failure.message };
     }
+  }
+
+  /** Ends whatever carries the run's id, for when nobody can say which process that should be. */
+  private endWhatLives(): Promise<EndedTree> {
+    const tree = processTreeOf(this.run.runId, null);
+    return endTree(tree, { graceMs: this.graceMs, leader: undefined }, this.closing.signal);
   }
 
   private async launched(writer: RunLogWriter): Promise<ExecutionResult> {
@@ -102,15 +108,14 @@ export class LocalRun {
     const identity = this.history.process ?? (await this.folder.identity());
     if (identity !== null) return this.supervised(adoptProcess(identity, this.closing.signal), writer);
     // A wrapper that died with its server before it could even say who it is, at most.
-    const tree = processTreeOf(this.run.runId, null);
-    const { survivors } = await endTree(
-      tree,
-      { graceMs: this.graceMs, leader: undefined },
-      this.closing.signal,
-    );
-    if (survivors.length > 0)
-      throw new RunFailure('kill_failed', `Process ${survivors.join(', ')} is still alive`);
-    return null;
+    const { survivors } = await this.endWhatLives();
+    if (survivors.length === 0) return null;
+    throw new RunFailure('kill_failed', `Process ${survivors.join(', ')} is still alive`);
+  }
+
+  private earlierResult(): ExecutionResult {
+    const [errorCode = null, error = null] = [...this.history.errors][0] ?? [];
+    return { ...NOTHING_RAN, errorCode, error };
   }
 
   /** Null where the process left without having executed anything. */
@@ -126,7 +131,7 @@ export class LocalRun {
       graceMs: this.graceMs,
       eventsFile: new EventsFile(folder.eventsFile, history.eventsFile, (lines) => events.append(...lines)),
       closed: this.closing.signal,
-      watchLimits: (lastOutputAtMs, stop) => this.watchLimits(lastOutputAtMs, stop),
+      watchLimits: (lastOutputAtMs, stop) => this.watchLimits(process, lastOutputAtMs, stop),
       recordFailure: (error) => this.recordFailure(error),
     }).run();
     const isUntouched = supervised.failure === null && supervised.survivors.length === 0;
@@ -142,10 +147,15 @@ export class LocalRun {
     return result;
   }
 
-  private async watchLimits(lastOutputAtMs: () => number, stop: AbortSignal): Promise<void> {
+  private async watchLimits(
+    process: RunProcess,
+    lastOutputAtMs: () => number,
+    stop: AbortSignal,
+  ): Promise<void> {
     const { run, deps } = this;
     const limit = await limitReached(run, lastOutputAtMs, deps.clock, stop);
-    if (limit === null) return;
+    // While no server was there, the agent may have ended in time and the limit have passed after that.
+    if (limit === null || !isAlive(process.identity)) return;
     try {
       await untilAvailable(() => deps.authority.requestEnd(run, limit), this.closing.signal);
     } catch (error) {
@@ -162,7 +172,11 @@ export class LocalRun {
     }
     const log = await writer.finalize();
     await this.finish({ ...result, report, log });
-    await this.folder.remove();
+    // With its folder, what could not be ended is found, and tried again, at the next start.
+    if (result.errorCode === 'kill_failed') return;
+    await this.folder.remove().catch((err: unknown) => {
+      this.deps.logger.warn({ runId: this.run.runId, err }, "the run's folder could not be removed");
+    });
   }
 
   private async finish(outcome: RunOutcome): Promise<void> {
@@ -201,24 +215,15 @@ export class LocalRun {
     process: RunProcess,
   ): Promise<void> {
     const { pid } = process.identity;
-    const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
+    const lastOutput = { stdout: await this.folder.tail('stdout'), stderr: await this.folder.tail('stderr') };
     const details = { nodeId: this.deps.nodeId, pid, signal, lastOutput };
     await this.recordError(errorCode!, error!, details);
   }
 
   /** Each kind of error once, also where a restart makes us look at the run again. */
   private async recordError(code: string, message: string, details: Record<string, unknown>): Promise<void> {
-    if (this.history.errorCodes.has(code)) return;
-    this.history.errorCodes.add(code);
+    if (this.history.errors.has(code)) return;
     await this.events.append({ eventType: 'error', level: 'error', message, payload: { code, ...details } });
-  }
-
-  private async lastOutput(stream: 'stdout' | 'stderr'): Promise<string> {
-    const { companyId, runId } = this.run;
-    const reader = new RunLogReader(this.deps.log);
-    const source = { companyId, runId, stream };
-    const bytes = await untilAvailable(() => reader.excerpt(source, LAST_OUTPUT_BYTES), this.closing.signal);
-    return bytes.toString();
   }
 
   private get graceMs(): number {

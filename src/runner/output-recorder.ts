@@ -1,16 +1,20 @@
 import type { OutputStream } from '../runs/domain/run-log.events';
-import type { LogChunk, RunLogWriter } from '../runs/run-log-writer';
+import type { LogChunk, RunLogWriter } from './run-log-writer';
 import { pause } from './pause';
 import type { RunFolder } from './run-folder';
-import { Spool, SPOOL_READ_BYTES } from './spool';
+import { Spool } from './spool';
 
 const STREAMS = ['stdout', 'stderr'] as const;
-/** What goes into one append; the limit of the largest log is 1 MiB with everything around the bytes. */
-const BATCH_BYTES = 768 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+/** What goes into one append: a log may take no more than 1 MiB with everything around the bytes. */
+const BATCH_BYTES = 11 * CHUNK_BYTES;
 /** Less than a chunk waits for more, but no longer than this. */
 const GATHER_MS = 100;
 const FASTEST_POLL_MS = 20;
 const SLOWEST_POLL_MS = 100;
+
+/** How many bytes of each stream wait to be recorded. */
+type Waiting = Record<OutputStream, number>;
 
 /**
  * Copies what a run writes to its spools onto its log stream, byte for byte. It holds one batch at a time, so that its
@@ -19,6 +23,8 @@ const SLOWEST_POLL_MS = 100;
 export class OutputRecorder {
   private lastBatchAtMs = 0;
   private writtenAtMs = 0;
+  /** Used again for every batch: as large as the largest one was. */
+  private batch = Buffer.alloc(0);
 
   private constructor(
     private readonly spools: Record<OutputStream, Spool>,
@@ -61,8 +67,8 @@ export class OutputRecorder {
     let pollMs = FASTEST_POLL_MS;
     while (!stop.aborted) {
       const waiting = await this.look();
-      if (waiting >= SPOOL_READ_BYTES || (waiting > 0 && Date.now() - this.lastBatchAtMs >= GATHER_MS)) {
-        await this.recordBatch();
+      if (this.isDue(waiting.stdout + waiting.stderr)) {
+        await this.recordBatch(waiting);
         pollMs = FASTEST_POLL_MS;
       } else {
         await pause(pollMs, stop);
@@ -73,22 +79,28 @@ export class OutputRecorder {
 
   /** Records what is in the spools now, and not what something that could not be ended may still write. */
   async drain(): Promise<void> {
-    for (let left = await this.look(); left > 0;) {
-      const recorded = await this.recordBatch();
-      left = recorded === 0 ? await this.look() : left - recorded;
-    }
+    let left: number | undefined;
+    do {
+      const waiting = await this.look();
+      left = Math.min(left ?? Infinity, waiting.stdout + waiting.stderr);
+      left -= await this.recordBatch(waiting);
+    } while (left > 0);
   }
 
   async close(): Promise<void> {
     await Promise.all(STREAMS.map((stream) => this.spools[stream].close()));
   }
 
-  /** How many bytes wait to be recorded. */
-  private async look(): Promise<number> {
-    let waiting = 0;
+  private isDue(waitingBytes: number): boolean {
+    return waitingBytes >= CHUNK_BYTES || (waitingBytes > 0 && Date.now() - this.lastBatchAtMs >= GATHER_MS);
+  }
+
+  private async look(): Promise<Waiting> {
+    const waiting = { stdout: 0, stderr: 0 };
+    if (this.writer.isFinalized) return waiting;
     for (const stream of STREAMS) {
       const state = await this.spools[stream].look();
-      waiting += state.waiting;
+      waiting[stream] = state.waiting;
       this.writtenAtMs = Math.max(this.writtenAtMs, state.writtenAtMs);
       if (state.wasTruncated) await this.onTruncated(stream);
     }
@@ -96,8 +108,8 @@ export class OutputRecorder {
   }
 
   /** Answers how many bytes were recorded. */
-  private async recordBatch(): Promise<number> {
-    const { chunks, bytes } = await this.readBatch();
+  private async recordBatch(waiting: Waiting): Promise<number> {
+    const { chunks, bytes } = await this.readBatch(sharesOf(waiting));
     if (bytes === 0) return 0;
     this.lastBatchAtMs = Date.now();
     if (await this.writer.append(chunks)) return bytes;
@@ -105,16 +117,16 @@ export class OutputRecorder {
     return 0;
   }
 
-  /** Takes a chunk from each stream in turn, so that neither waits for the other. */
-  private async readBatch(): Promise<{ chunks: LogChunk[]; bytes: number }> {
+  private async readBatch(shares: Waiting): Promise<{ chunks: LogChunk[]; bytes: number }> {
+    const wanted = shares.stdout + shares.stderr;
+    if (this.batch.length < wanted) this.batch = Buffer.allocUnsafeSlow(wanted);
     const chunks: LogChunk[] = [];
     let bytes = 0;
-    for (let before = -1; bytes !== before && bytes + STREAMS.length * SPOOL_READ_BYTES <= BATCH_BYTES;) {
-      before = bytes;
-      for (const stream of STREAMS) {
-        const read = await this.spools[stream].read();
-        if (read.length > 0) chunks.push({ stream, bytes: read });
-        bytes += read.length;
+    for (const stream of STREAMS) {
+      const end =
+        bytes + (await this.spools[stream].read(this.batch.subarray(bytes, bytes + shares[stream])));
+      for (; bytes < end; bytes = Math.min(bytes + CHUNK_BYTES, end)) {
+        chunks.push({ stream, bytes: this.batch.subarray(bytes, Math.min(bytes + CHUNK_BYTES, end)) });
       }
     }
     return { chunks, bytes };
@@ -123,4 +135,13 @@ export class OutputRecorder {
   private async seekToRecorded(): Promise<void> {
     for (const stream of STREAMS) await this.spools[stream].seek(this.writer.recorded[stream]);
   }
+}
+
+/** What of the waiting bytes goes into one batch: up to half for each stream, and what the other leaves over. */
+function sharesOf({ stdout, stderr }: Waiting): Waiting {
+  const half = BATCH_BYTES / 2;
+  return {
+    stdout: Math.min(stdout, Math.max(half, BATCH_BYTES - stderr)),
+    stderr: Math.min(stderr, Math.max(half, BATCH_BYTES - stdout)),
+  };
 }

@@ -69,7 +69,7 @@ class LinuxProcessTree implements ProcessTree {
    */
   private checkGroup(all: readonly ProcessEntry[]): void {
     const holder = this.leader && all.find(({ pid }) => pid === this.leader!.pid);
-    if (holder && holder.startTime !== this.leader!.startTime) this.groupIsOurs = false;
+    if (holder && holder.startTime !== this.leader.startTime) this.groupIsOurs = false;
   }
 }
 

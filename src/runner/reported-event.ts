@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RunEventInput } from '../runs/run-event-writer';
+import type { RunEventInput } from './run-event-writer';
 import { costUsdSchema, describeIssue, usageSchema } from './run-report';
 import { messageOf } from './run-failure';
 

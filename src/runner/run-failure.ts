@@ -13,11 +13,14 @@ export class RunFailure extends Error {
   }
 }
 
+/** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = (error as Partial<Error> | null)?.message;
+  return typeof message === 'string' ? message : String(error);
 }
 
 /** Whether a file-system call failed because the thing is not there. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }

@@ -1,9 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { ProcessIdentity } from './process-table';
 import { isMissing, messageOf, RunFailure } from './run-failure';
+
+const TAIL_BYTES = 2048;
 
 export interface RecordedExit {
   code: number;
@@ -74,15 +76,15 @@ export class RunFolder {
   openForAgent(hasStdin: boolean): AgentDescriptors {
     const opened: number[] = [];
     const close = () => opened.splice(0).forEach(closeSync);
-    const open = (path: string, flags: string) => {
+    const openOne = (path: string, flags: string) => {
       const descriptor = openSync(path, flags);
       opened.push(descriptor);
       return descriptor;
     };
     try {
-      const stdin = open(hasStdin ? this.stdinFile : '/dev/null', 'r');
-      const stdout = open(this.spoolFile('stdout'), 'a');
-      const stderr = open(this.spoolFile('stderr'), 'a');
+      const stdin = openOne(hasStdin ? this.stdinFile : '/dev/null', 'r');
+      const stdout = openOne(this.spoolFile('stdout'), 'a');
+      const stderr = openOne(this.spoolFile('stderr'), 'a');
       return { stdin, stdout, stderr, close };
     } catch (cause) {
       close();
@@ -124,6 +126,20 @@ export class RunFolder {
       startTime: startTime ? Number(startTime) : null,
       pgid: Number(pid),
     };
+  }
+
+  /** The last few lines that a stream's spool holds, as text; empty where it cannot be read. */
+  async tail(stream: OutputStream): Promise<string> {
+    const file = await open(this.spoolFile(stream), 'r').catch(() => null);
+    if (file === null) return '';
+    try {
+      const { size } = await file.stat();
+      const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await file.close();
+    }
   }
 
   async remove(): Promise<void> {

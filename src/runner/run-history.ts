@@ -15,8 +15,8 @@ export interface RunHistory {
   /** The last process that was recorded. */
   process: ProcessIdentity | null;
   eventsFile: EventsFileProgress;
-  /** Of the `error` events about the run as a whole. */
-  errorCodes: Set<string>;
+  /** The `error` events about the run as a whole: messages by code. */
+  errors: Map<string, string>;
 }
 
 export const emptyHistory = (): RunHistory => ({
@@ -24,7 +24,7 @@ export const emptyHistory = (): RunHistory => ({
   isInvoked: false,
   process: null,
   eventsFile: { offset: 0, complaints: 0 },
-  errorCodes: new Set(),
+  errors: new Map(),
 });
 
 export async function readHistory(log: EventLog, run: ClaimedRun): Promise<RunHistory> {
@@ -40,7 +40,7 @@ function fold(history: RunHistory, { type, data }: RunEvent): void {
   if (type === 'AdapterInvoked') history.isInvoked = true;
   if (type === 'ProcessRecorded') history.process = data.payload as unknown as ProcessIdentity;
   const code = data.payload?.code;
-  if (type === 'RunErrorRecorded' && typeof code === 'string') history.errorCodes.add(code);
+  if (type === 'RunErrorRecorded' && typeof code === 'string') history.errors.set(code, data.message);
   const nextLine = data.payload?.[NEXT_LINE_KEY];
   if (typeof nextLine !== 'number') return;
   history.eventsFile.offset = nextLine;

@@ -58,7 +58,9 @@ export async function spawnWrapper(options: SpawnOptions): Promise<SpawnedProces
   } finally {
     descriptors.close();
   }
-  const exited = once(child, 'exit').then(([code, signal]): WaitedExit => ({ code, signal }) as WaitedExit);
+  const exited = new Promise<WaitedExit>((resolve) =>
+    child.once('exit', (code, signal) => resolve({ code, signal })),
+  );
   const control = child.stdio[3] as Socket;
   // A wrapper that is gone already is seen by its exit.
   control.on('error', () => undefined);

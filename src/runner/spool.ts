@@ -3,8 +3,6 @@ import { open } from 'node:fs/promises';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import { messageOf, RunFailure } from './run-failure';
 
-export const SPOOL_READ_BYTES = 64 * 1024;
-
 export interface SpoolState {
   /** Bytes that were not read yet. */
   waiting: number;
@@ -17,7 +15,6 @@ export interface SpoolState {
 /** Reads one of the files that a run writes its output to, while it goes on. */
 export class Spool {
   private position = 0;
-  private readonly scratch = Buffer.allocUnsafeSlow(SPOOL_READ_BYTES);
 
   private constructor(
     private readonly stream: OutputStream,
@@ -49,14 +46,15 @@ export class Spool {
     return { waiting: size - this.position, writtenAtMs: mtimeMs, wasTruncated };
   }
 
-  /** The next bytes, at most `SPOOL_READ_BYTES`; none where nothing waits. */
-  async read(): Promise<Buffer> {
-    const { scratch, position } = this;
+  /** Fills `buffer` with the next bytes, as far as there are any, and answers how many. */
+  async read(buffer: Buffer): Promise<number> {
+    if (buffer.length === 0) return 0;
+    const { position } = this;
     const { bytesRead } = await guarded(this.stream, () =>
-      this.file.read(scratch, 0, scratch.length, position),
+      this.file.read(buffer, 0, buffer.length, position),
     );
     this.position += bytesRead;
-    return Buffer.from(scratch.subarray(0, bytesRead));
+    return bytesRead;
   }
 
   close(): Promise<void> {

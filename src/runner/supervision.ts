@@ -1,5 +1,5 @@
-import type { RunEventWriter } from '../runs/run-event-writer';
-import type { RunLogWriter } from '../runs/run-log-writer';
+import type { RunEventWriter } from './run-event-writer';
+import type { RunLogWriter } from './run-log-writer';
 import type { EndedTree } from './ending';
 import { endTree, waitUntilEmpty } from './ending';
 import type { EventsFile } from './events-file';

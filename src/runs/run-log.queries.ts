@@ -35,6 +35,7 @@ export class StreamRunLog extends Query<AsyncGenerator<Buffer>> {
     readonly runId: string,
     readonly stream: OutputStream | undefined,
     readonly offset: number,
+    readonly waitFor: Position | null,
   ) {
     super();
   }
@@ -65,10 +66,12 @@ export class GetRunLogHandler implements IQueryHandler<GetRunLog> {
 export class StreamRunLogHandler implements IQueryHandler<StreamRunLog> {
   constructor(
     private readonly directory: Directory,
+    private readonly processing: Processing,
     private readonly logs: RunLogReader,
   ) {}
 
-  async execute({ runId, stream, offset }: StreamRunLog) {
+  async execute({ runId, stream, offset, waitFor }: StreamRunLog) {
+    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runsProjection.name]);
     const { companyId } = await this.directory.run(runId);
     return this.logs.stream({ companyId, runId, stream }, offset);
   }

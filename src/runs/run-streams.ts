@@ -8,7 +8,7 @@ import { runStream } from '../kernel/streams';
 import type { RunEvent } from './domain/run.events';
 import { RUN_SCHEMA_VERSION, isClosingLine } from './domain/run.events';
 import type { ExecutionCommand } from './sagas/execution.saga';
-import { StreamTail } from './stream-tail';
+import { StreamTail } from '../event-log/stream-tail';
 
 /** Opens and closes runs' streams for the execution saga. What is already there is not written again. */
 export class RunStreams {

@@ -15,10 +15,12 @@ import type { RunEvent, RunEventData } from './domain/run.events';
 import { isClosingLine } from './domain/run.events';
 import type { RunDocument } from './projections/runs.projection';
 import { runsProjection } from './projections/runs.projection';
+import type { LogSource } from './run-log-reader';
 import { RunLogReader } from './run-log-reader';
 import type { RunView } from './run.view';
 import { contextWakeupIds, runView } from './run.view';
 import { executionSaga } from './sagas/execution.saga';
+import { dropBrokenStart } from './whole-characters';
 
 const EXCERPT_BYTES = 32 * 1024;
 const NEEDED = [runsProjection.name, wakeupsProjection.name];
@@ -101,11 +103,17 @@ export class GetRunHandler implements IQueryHandler<GetRun> {
     if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
     const address = await this.directory.run(runId);
     const { view } = await this.answers.one(runId);
-    const [stdout, stderr] = await Promise.all([
-      this.logs.excerpt({ ...address, stream: 'stdout' }, EXCERPT_BYTES),
-      this.logs.excerpt({ ...address, stream: 'stderr' }, EXCERPT_BYTES),
+    const [stdoutExcerpt, stderrExcerpt] = await Promise.all([
+      this.excerpt({ ...address, stream: 'stdout' }),
+      this.excerpt({ ...address, stream: 'stderr' }),
     ]);
-    return { ...view, stdoutExcerpt: stdout.toString('utf8'), stderrExcerpt: stderr.toString('utf8') };
+    return { ...view, stdoutExcerpt, stderrExcerpt };
+  }
+
+  private async excerpt(source: LogSource): Promise<string> {
+    const bytes = await this.logs.excerpt(source, EXCERPT_BYTES);
+    const isCut = bytes.length === EXCERPT_BYTES;
+    return (isCut ? dropBrokenStart(bytes) : bytes).toString('utf8');
   }
 }
 

@@ -79,14 +79,15 @@ export class RunsController {
     @Query() query: unknown,
     @Headers('accept') accept: string | undefined,
   ) {
-    const { waitFor, ...page } = parse(logSchema, query);
-    if (accept?.includes('text/plain')) {
-      const bytes = await this.queries.execute(new StreamRunLog(runId, page.stream, page.offset));
+    const { waitFor: waitForText, ...page } = parse(logSchema, query);
+    const waitFor = parseWaitFor(waitForText);
+    if (prefersPlainText(accept ?? '')) {
+      const bytes = await this.queries.execute(new StreamRunLog(runId, page.stream, page.offset, waitFor));
       return new StreamableFile(Readable.from(bytes, { objectMode: false }), {
         type: 'text/plain; charset=utf-8',
       });
     }
-    return this.queries.execute(new GetRunLog(runId, page, parseWaitFor(waitFor)));
+    return this.queries.execute(new GetRunLog(runId, page, waitFor));
   }
 
   @Post('admin/reap')
@@ -95,6 +96,12 @@ export class RunsController {
     const { staleThresholdMs } = parse(reapSchema, body ?? {});
     return this.commands.execute(new ReapRuns(staleThresholdMs));
   }
+}
+
+/** Whether plain text comes before JSON: clients that take anything name both, and mean JSON. */
+function prefersPlainText(accept: string): boolean {
+  const [first] = /text\/plain|application\/json/i.exec(accept) ?? [];
+  return first?.toLowerCase() === 'text/plain';
 }
 
 function jsonNull(): StreamableFile {

@@ -14,6 +14,12 @@ export function cutAtCharacters(bytes: Buffer, isEnd: boolean): Buffer {
   return bytes;
 }
 
+/** Leaves out what is left of a UTF-8 character that begins before the bytes, which have been cut off something longer. */
+export function dropBrokenStart(bytes: Buffer): Buffer {
+  const start = bytes.subarray(0, 4).findIndex((byte) => !isContinuation(byte));
+  return start > 0 ? bytes.subarray(start) : bytes;
+}
+
 function isContinuation(byte: number): boolean {
   return (byte & 0b1100_0000) === 0b1000_0000;
 }

@@ -9,11 +9,11 @@ import type { Clock } from '../kernel/clock';
 import type { StoredEvent } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runLogStream } from '../kernel/streams';
-import type { LogChunkHeader, LogFinalizedData, OutputStream } from './domain/run-log.events';
-import { decodeLogChunk, encodeLogChunk, RUN_LOG_SCHEMA_VERSION } from './domain/run-log.events';
+import type { LogChunkHeader, LogFinalizedData, OutputStream } from '../runs/domain/run-log.events';
+import { decodeLogChunk, encodeLogChunk, RUN_LOG_SCHEMA_VERSION } from '../runs/domain/run-log.events';
 import type { RunWriterSource } from './run-event-writer';
-import { StreamTail } from './stream-tail';
-import { untilAvailable } from './until-available';
+import { StreamTail } from '../event-log/stream-tail';
+import { untilAvailable } from '../event-log/until-available';
 
 export interface LogChunk {
   stream: OutputStream;
@@ -81,12 +81,7 @@ export class RunLogWriter {
   async finalize(): Promise<LogSummary> {
     while (!this.finalized) {
       const data = this.finalData();
-      const { runId } = this.source.run;
-      const event = this.unsealed(
-        derivedUuid(runId, 'LogFinalized', this.tail.revision),
-        'LogFinalized',
-        data,
-      );
+      const event = this.unsealed('LogFinalized', data, [this.tail.revision]);
       if (await this.appendedAtTail([event])) this.finalized = this.summary(data, this.tail.hash);
     }
     return this.finalized;
@@ -142,15 +137,24 @@ export class RunLogWriter {
         enc: null,
       };
       offsets[stream] += bytes.length;
-      const id = derivedUuid(this.source.run.runId, stream, header.offset, header.length, sha256Hex(bytes));
-      return this.unsealed(id, 'LogChunked', encodeLogChunk(header, bytes));
+      const idParts = [stream, header.offset, header.length, sha256Hex(bytes)];
+      return this.unsealed('LogChunked', encodeLogChunk(header, bytes), idParts);
     });
     return { events, offsets };
   }
 
-  private unsealed(id: string, type: string, data: object | Uint8Array): UnsealedEvent {
+  /**
+   * The time is part of the id: an event that another life of this server wrote in the same place, at another time, is
+   * another one, with another hash, and must be met as a conflict.
+   */
+  private unsealed(
+    type: string,
+    data: object | Uint8Array,
+    idParts: readonly (string | number)[],
+  ): UnsealedEvent {
     const { run, origin } = this.source;
     const at = this.deps.clock.now().toISOString();
+    const id = derivedUuid(run.runId, type, ...idParts, at);
     const metadata = { ...origin, schemaVersion: RUN_LOG_SCHEMA_VERSION, at, companyId: run.companyId };
     return { id, type, data, metadata };
   }

@@ -5,9 +5,9 @@ import type { Clock } from '../kernel/clock';
 import type { EventMetadata, Revision } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runStream } from '../kernel/streams';
-import type { RunEventData, RunEventType } from './domain/run.events';
-import { RUN_SCHEMA_VERSION, runEventTypes } from './domain/run.events';
-import { StreamTail } from './stream-tail';
+import type { RunEventData, RunEventType } from '../runs/domain/run.events';
+import { RUN_SCHEMA_VERSION, runEventTypes } from '../runs/domain/run.events';
+import { StreamTail } from '../event-log/stream-tail';
 
 /** Which run is written about, and the part of the metadata that stays the same. */
 export interface RunWriterSource {
@@ -74,16 +74,13 @@ export class RunEventWriter {
       message: input.message,
       payload: input.payload ?? null,
     };
+    const at = this.deps.clock.now().toISOString();
     return {
-      id: derivedUuid(run.runId, revision, type),
+      // What is said, and when, is part of the id: two writers may say different things at one revision.
+      id: derivedUuid(run.runId, revision, type, at, JSON.stringify(data)),
       type,
       data,
-      metadata: {
-        ...origin,
-        schemaVersion: RUN_SCHEMA_VERSION,
-        at: this.deps.clock.now().toISOString(),
-        companyId: run.companyId,
-      },
+      metadata: { ...origin, schemaVersion: RUN_SCHEMA_VERSION, at, companyId: run.companyId },
     };
   }
 }

@@ -1,6 +1,6 @@
-import type { EventLog } from '../event-log/event-log';
-import type { UnsealedEvent } from '../event-log/seal';
-import { seal } from '../event-log/seal';
+import type { EventLog } from './event-log';
+import type { UnsealedEvent } from './seal';
+import { seal } from './seal';
 import { CHAIN_START } from '../kernel/chain';
 import type { Revision, StoredEvent } from '../kernel/event';
 import { NO_STREAM } from '../kernel/event';

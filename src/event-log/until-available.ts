@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LogUnavailable } from '../event-log/event-log';
+import { LogUnavailable } from './event-log';
 import { DomainError } from '../kernel/errors';
 
 const FIRST_DELAY_MS = 50;
