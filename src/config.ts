@@ -1,27 +1,61 @@
 import { readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
-/** Everything that can be set, once: flag and environment names follow from it. */
+/** Everything comes as text, and a number is one only where it looks like one: '' and ' ' are not 0. */
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum));
+
+/** Everything that can be set, once: flags, environment names and the help of `reveille serve` follow from it. */
 const settings = {
-  host: { env: 'REVEILLE_HOST', schema: z.string().min(1).default('127.0.0.1') },
-  port: { env: 'REVEILLE_PORT', schema: z.coerce.number().int().min(0).max(65_535).default(7717) },
-  dataDir: { env: 'REVEILLE_DATA_DIR', schema: z.string().min(1).default(join(homedir(), '.reveille')) },
-  eventLog: { env: 'REVEILLE_EVENT_LOG', schema: z.enum(['embedded']).default('embedded') },
-  documents: { env: 'REVEILLE_DOCUMENTS', schema: z.enum(['embedded']).default('embedded') },
+  host: {
+    env: 'REVEILLE_HOST',
+    about: 'address to listen on',
+    schema: z.string().min(1).default('127.0.0.1'),
+  },
+  port: {
+    env: 'REVEILLE_PORT',
+    about: 'port to listen on; 0 takes any free one',
+    schema: wholeNumber(0, 65_535).default(7717),
+  },
+  dataDir: {
+    env: 'REVEILLE_DATA_DIR',
+    about: 'folder of the embedded stores, the spools and the admin token',
+    // Agents are told about files in it, and have working folders of their own.
+    schema: z
+      .string()
+      .min(1)
+      .default(join(homedir(), '.reveille'))
+      .transform((path) => resolve(path)),
+  },
+  eventLog: {
+    env: 'REVEILLE_EVENT_LOG',
+    about: 'where events are kept: embedded',
+    schema: z.enum(['embedded']).default('embedded'),
+  },
+  documents: {
+    env: 'REVEILLE_DOCUMENTS',
+    about: 'where read models are kept: embedded',
+    schema: z.enum(['embedded']).default('embedded'),
+  },
   maxRuns: {
     env: 'REVEILLE_MAX_RUNS',
-    schema: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(4 * cpus().length),
+    about: 'how many runs may run at once',
+    schema: wholeNumber(1, 10_000).default(4 * cpus().length),
   },
-  auth: { env: 'REVEILLE_AUTH', schema: z.enum(['token', 'none']).default('token') },
+  auth: {
+    env: 'REVEILLE_AUTH',
+    about: 'token, or none (only with a loopback host)',
+    schema: z.enum(['token', 'none']).default('token'),
+  },
   logLevel: {
     env: 'REVEILLE_LOG_LEVEL',
+    about: "the server's own log on stderr: debug, info, warn, error or silent",
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   },
 } as const;
@@ -29,6 +63,21 @@ const settings = {
 export type SettingName = keyof typeof settings;
 
 export type Config = { readonly [Name in SettingName]: z.infer<(typeof settings)[Name]['schema']> };
+
+export interface SettingFlag {
+  /** With its dashes. */
+  flag: string;
+  env: string;
+  about: string;
+  byDefault: string;
+}
+
+/** The flags of `reveille serve`, one a setting. Their values go to `readConfig` as they are. */
+export function settingFlags(): SettingFlag[] {
+  return Object.entries(settings).map(([name, { env, about, schema }]) => {
+    return { flag: `--${kebab(name)}`, env, about, byDefault: String(schema.parse(undefined)) };
+  });
+}
 
 /** A wrong or unknown setting. The message names it, and where it came from. */
 export class ConfigError extends Error {
@@ -71,6 +120,39 @@ export function readConfig(
   return config;
 }
 
+/** Where the command line finds its server, and as whom it speaks. */
+export interface ClientConfig {
+  /** Without a slash at its end. */
+  url: string;
+  /** null: the one in the data folder. */
+  token: string | null;
+  dataDir: string;
+  companyId: string | null;
+}
+
+const clientUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' })
+  .transform((url) => url.replace(/\/+$/, ''));
+
+/** Flags over environment over defaults. @throws ConfigError */
+export function readClientConfig(
+  flags: { url?: string; token?: string; dataDir?: string; company?: string },
+  environment: NodeJS.ProcessEnv = process.env,
+): ClientConfig {
+  const [origin, given] = firstSet([
+    ['--url', flags.url],
+    ['REVEILLE_URL', environment['REVEILLE_URL'] || undefined],
+  ]);
+  const url = clientUrl.safeParse(given ?? `http://127.0.0.1:${settings.port.schema.parse(undefined)}`);
+  if (!url.success) throw new ConfigError(`${origin}: ${url.error.issues[0]?.message}`);
+  return {
+    url: url.data,
+    token: flags.token ?? (environment['REVEILLE_TOKEN'] || null),
+    dataDir: settings.dataDir.schema.parse(flags.dataDir ?? (environment[settings.dataDir.env] || undefined)),
+    companyId: flags.company ?? (environment['REVEILLE_COMPANY_ID'] || null),
+  };
+}
+
 /** What agents see of the server's environment: enough to work, none of its secrets. */
 export function environmentForAgents(environment: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const passed = [
@@ -101,7 +183,7 @@ function firstSet(candidates: [string, unknown][]): [string, unknown] {
   return candidates.find(([, value]) => value !== undefined) ?? candidates[0]!;
 }
 
-function readConfigFile(file: string): Record<string, unknown> {
+function readConfigFile(file: string): Record<string, string> {
   let content: unknown;
   try {
     content = JSON.parse(readFileSync(file, 'utf8'));
@@ -110,9 +192,9 @@ function readConfigFile(file: string): Record<string, unknown> {
   }
   const parsed = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).safeParse(content);
   if (!parsed.success) throw new ConfigError(`--config: ${file} is not a JSON object of settings`);
-  const unknown = Object.keys(parsed.data).find((name) => !(name in settings));
+  const unknown = Object.keys(parsed.data).find((name) => !Object.hasOwn(settings, name));
   if (unknown) throw new ConfigError(`${unknown} in ${file}: unknown setting`);
-  return parsed.data;
+  return Object.fromEntries(Object.entries(parsed.data).map(([name, value]) => [name, String(value)]));
 }
 
 /** Names that begin with REVEILLE_ but are none of the server's: those of its clients, and those it sets for agents. */

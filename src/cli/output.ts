@@ -1,0 +1,29 @@
+import { once } from 'node:events';
+import type { Column } from './table';
+import { detailLines, tableLines } from './table';
+
+/** Standard output is the answer; everything that is only said about it goes to standard error. */
+export function printLines(lines: readonly string[]): void {
+  process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+}
+
+export function printDetails(details: Readonly<Record<string, string | null>>): void {
+  printLines(detailLines(details));
+}
+
+export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
+  printLines(tableLines(columns, rows));
+}
+
+export function printJson(value: unknown): void {
+  printLines([JSON.stringify(value, null, 2)]);
+}
+
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Writes bytes as they are, no faster than they are read. */
+export async function printBytes(bytes: Uint8Array): Promise<void> {
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+}

@@ -1,0 +1,97 @@
+import type { Logger } from 'pino';
+import pino from 'pino';
+import type { Config, SettingName } from '../config';
+import { environmentForAgents, readConfig } from '../config';
+import { DataFolderInUse } from '../data-folder';
+import { demonstrate } from '../demo/demo';
+import { CliError, ExitCode } from './failures';
+import { say } from './output';
+import { aborted, exitInTime, stopSignal } from './stop-signal';
+
+/** How the composition root starts a server. @throws DataFolderInUse, and what the system answers */
+export type StartServer = (
+  config: Config,
+  environmentForAgents: Record<string, string>,
+  logger: Logger,
+) => Promise<{ url: string; adminToken: string; close(): Promise<void> }>;
+
+export interface ServeOptions {
+  /** As given on the command line. */
+  flags: Partial<Record<SettingName, string>>;
+  configFile: string | undefined;
+  demo: boolean;
+  /** Stops when the demo is over, and answers whether it went as told. */
+  once: boolean;
+}
+
+/**
+ * Serves until a signal comes. Local runs go on without the server.
+ *
+ * @throws ConfigError, CliError
+ */
+export async function serve(
+  startServer: StartServer,
+  { flags, configFile, demo, once }: ServeOptions,
+): Promise<ExitCode> {
+  const config = readConfig(flags, undefined, configFile);
+  warn(config);
+  // Whoever only wants to know the address may close his end of the pipe.
+  process.stdout.on('error', () => undefined);
+  const stop = stopSignal();
+  const server = await start(startServer, config);
+  const { url, adminToken } = server;
+  // This line is what programs wait for: nothing else is on it.
+  if (!stop.aborted) process.stdout.write(`listening on ${url}\n`);
+  const demonstrated = demo
+    ? demonstrate({ url, adminToken, dataDir: config.dataDir, staysUp: !once, stop })
+    : Promise.resolve(true);
+  const asTold = once ? await demonstrated : await aborted(stop).then(() => true);
+  if (!stop.aborted) exitInTime();
+  await server.close();
+  await demonstrated;
+  return asTold ? ExitCode.ok : ExitCode.failed;
+}
+
+function warn({ auth }: Config): void {
+  if (auth === 'none') {
+    say(
+      'warning: --auth none: every program on this machine can drive this server, and run commands as its user',
+    );
+  }
+  if (process.platform !== 'linux') {
+    say(`warning: Reveille is made for Linux; on ${process.platform} it is best effort`);
+  }
+}
+
+async function start(startServer: StartServer, config: Config): ReturnType<StartServer> {
+  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  try {
+    return await startServer(config, environmentForAgents(), logger);
+  } catch (error) {
+    // Whatever has been opened by then must not keep a server that does not serve.
+    exitInTime();
+    throw understandable(error, config);
+  }
+}
+
+/** What can go wrong at the start for reasons that are not the program's own. */
+function understandable(error: unknown, { host, port, dataDir }: Config): unknown {
+  if (error instanceof DataFolderInUse) {
+    return new CliError(
+      `${error.message}: stop it, or choose another folder with --data-dir`,
+      ExitCode.failed,
+    );
+  }
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    const hint = 'choose another one with --port, or any free one with --port 0';
+    return new CliError(`port ${port} of ${host} is in use: ${hint}`, ExitCode.failed);
+  }
+  if (syscall === 'listen' || syscall === 'getaddrinfo') {
+    return new CliError(`cannot listen on --host ${host} --port ${port}: ${message}`, ExitCode.failed);
+  }
+  if (syscall !== undefined) {
+    return new CliError(`cannot use the data folder ${dataDir}: ${message}`, ExitCode.failed);
+  }
+  return error;
+}
