@@ -49,10 +49,16 @@ export function decideCarefully<State, Command, Event extends DomainEvent>(
   state: State,
 ): readonly Event[] {
   const before = asText(state);
-  try {
-    return decider.decide(command, state);
-  } finally {
+  const assertUntouched = () => {
     if (asText(state) !== before) throw new Error(`deciding has changed the state: ${asText(command)}`);
+  };
+  try {
+    const events = decider.decide(command, state);
+    assertUntouched();
+    return events;
+  } catch (refusal) {
+    assertUntouched();
+    throw refusal;
   }
 }
 

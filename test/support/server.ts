@@ -37,11 +37,11 @@ export interface TestServer {
 }
 
 export async function startTestServer(
-  options: { dataDir?: string; maxRuns?: number } = {},
+  options: { dataDir?: string; maxRuns?: number; auth?: 'token' | 'none' } = {},
 ): Promise<TestServer> {
   const dataDir = options.dataDir ?? temporaryFolder();
   const maxRuns = options.maxRuns === undefined ? undefined : `${options.maxRuns}`;
-  const config = readConfig({ host: '127.0.0.1', port: '0', dataDir, maxRuns }, {});
+  const config = readConfig({ host: '127.0.0.1', port: '0', dataDir, maxRuns, auth: options.auth }, {});
   const errors: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
   const server = await startServer(config, environmentForAgents(), logger);
