@@ -30,8 +30,17 @@ export interface LocalInvocation {
   /** null: the run's own folder. */
   cwd: string | null;
   /** Beside the allow-listed environment of the server and the REVEILLE_* variables. */
-  env: Readonly<Record<string, string>>;
+  env: Readonly<Record<string, EnvironmentValue>>;
   stdin: string | null;
+}
+
+/** A text, or the name of a secret of the company, whose value only the process gets. */
+export type EnvironmentValue = string | { secret: string };
+
+/** The secrets that an environment names, each once. */
+export function secretNames(env: Readonly<Record<string, EnvironmentValue>>): string[] {
+  const names = Object.values(env).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]));
+  return [...new Set(names)].sort();
 }
 
 /** The adapters that this server knows, by type. */

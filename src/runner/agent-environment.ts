@@ -1,4 +1,3 @@
-import type { LocalInvocation } from '../adapters/adapter';
 import { RUN_ID_VARIABLE } from './process-tree';
 import type { ClaimedRun } from './run-authority';
 import type { RunFolder } from './run-folder';
@@ -7,17 +6,18 @@ import type { RunFolder } from './run-folder';
  * The whole environment of an agent. What Reveille says about the run cannot be overridden by a configuration.
  *
  * @param base the allow-listed part of the server's own environment
+ * @param configured what the adapter asks for, secrets included
  */
 export function agentEnvironment(
   base: Readonly<Record<string, string>>,
-  invocation: LocalInvocation,
+  configured: Readonly<Record<string, string>>,
   run: ClaimedRun,
   folder: RunFolder,
   apiUrl: string,
 ): Record<string, string> {
   return {
     ...base,
-    ...invocation.env,
+    ...configured,
     REVEILLE_API_URL: apiUrl,
     REVEILLE_AGENT_ID: run.agentId,
     REVEILLE_COMPANY_ID: run.companyId,

@@ -1,12 +1,19 @@
 import type { RunnerLogger } from './runner-deps';
+import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
 import type { Recorded } from '../kernel/event';
+
+/** Longer ones look again, and are refused again: setTimeout takes no more than 2^31 ms. */
+const LONGEST_TIMER_MS = 60_000;
+/** After a fault that had nothing to do with the agent. */
+const RETRY_MS = 1_000;
 
 export interface QueuedRun {
   companyId: string;
   agentId: string;
   runId: string;
   priority: number;
+  coalesceKey: string | null;
   /** What made the run known; kept as the cause of its claim. */
   cause?: Recorded;
 }
@@ -17,11 +24,17 @@ interface Lane {
   waiting: QueuedRun[];
   /** One claim of an agent at a time: its stream takes one after the other anyway. */
   claiming: boolean;
-  /** A claim was refused: only something new on the agent's stream can change that. */
+  /** Nothing of the agent can start before there is news of it, or its alarm goes off. */
   blocked: boolean;
+  /** Nor can a run of these keys. */
+  blockedKeys: Set<string | null>;
+  /** The earliest time at which time alone changes something, in milliseconds since 1970. */
+  alarm: { at: number; timer: NodeJS.Timeout } | null;
   /** Counts what has happened to the agent, so that news that came during a claim are not missed. */
   news: number;
 }
+
+type Refusal = 'gone' | 'key' | 'agent' | 'later';
 
 /**
  * Decides which queued run this node starts next: the highest priority first, then round robin over agents, and never
@@ -40,6 +53,7 @@ export class Dispatcher {
       activeCount: () => number;
       /** Claims and starts the run. @throws DomainError where the agent refuses */
       start: (run: QueuedRun) => Promise<void>;
+      clock: Clock;
       logger: RunnerLogger;
     },
   ) {}
@@ -56,6 +70,7 @@ export class Dispatcher {
   /** Starts nothing any more. */
   stop(): void {
     this.open = false;
+    for (const { alarm } of this.lanes.values()) if (alarm) clearTimeout(alarm.timer);
   }
 
   add(run: QueuedRun): void {
@@ -72,7 +87,9 @@ export class Dispatcher {
     const lane = this.lanes.get(agentId);
     if (!lane) return;
     lane.waiting = lane.waiting.filter((run) => run.runId !== runId);
-    if (lane.waiting.length === 0) this.lanes.delete(agentId);
+    if (lane.waiting.length > 0) return;
+    if (lane.alarm) clearTimeout(lane.alarm.timer);
+    this.lanes.delete(agentId);
   }
 
   /** Something happened to the agent that may let it start what was refused. */
@@ -80,61 +97,85 @@ export class Dispatcher {
     const lane = this.lanes.get(agentId);
     if (lane) {
       lane.blocked = false;
+      lane.blockedKeys.clear();
       lane.news += 1;
     }
     this.dispatch();
   }
 
+  unblockAll(): void {
+    for (const agentId of [...this.lanes.keys()]) this.unblock(agentId);
+  }
+
   /** Starts what can be started; to be called when a run has ended, too. */
   dispatch(): void {
     while (this.open && this.deps.activeCount() + this.claiming < this.deps.maxRuns) {
-      const lane = this.next();
-      if (!lane) return;
-      void this.claimFirst(lane);
+      const next = this.next();
+      if (!next) return;
+      void this.claim(next.lane, next.run);
     }
   }
 
-  private async claimFirst(lane: Lane): Promise<void> {
-    const run = lane.waiting[0]!;
+  private async claim(lane: Lane, run: QueuedRun): Promise<void> {
     const newsBefore = lane.news;
-    let refused = false;
     lane.claiming = true;
     this.claiming += 1;
     try {
       await this.deps.start(run);
       this.remove(run);
     } catch (error) {
-      refused = this.isRefused(run, error);
+      const refusal = this.refusalOf(run, lane, error);
+      if (refusal === 'gone') this.remove(run);
+      else if (lane.news === newsBefore) this.block(lane, run, refusal);
     }
     this.claiming -= 1;
     lane.claiming = false;
-    lane.blocked = refused && lane.news === newsBefore;
     this.dispatch();
   }
 
-  /** Whether the run has to wait for news of its agent; a run that is not to be started any more is forgotten. */
-  private isRefused(run: QueuedRun, error: unknown): boolean {
-    if (!(error instanceof DomainError)) {
-      this.deps.logger.error({ err: error, runId: run.runId }, 'a queued run could not be started');
-      return true;
-    }
-    if (error.code === 'log_unavailable') return false;
-    const because = error.details['because'];
-    if (because !== 'not_open' && because !== 'claimed') return true;
-    this.remove(run);
-    return false;
+  private block(lane: Lane, run: QueuedRun, refusal: Refusal): void {
+    if (refusal === 'key') lane.blockedKeys.add(run.coalesceKey);
+    else lane.blocked = true;
+    if (refusal === 'later') this.wakeIn(lane, RETRY_MS);
   }
 
-  /** The lane whose turn it is; it goes to the end of the round. */
-  private next(): Lane | undefined {
-    let best: Lane | undefined;
+  /** What has to change before the run can be tried again. */
+  private refusalOf(run: QueuedRun, lane: Lane, error: unknown): Refusal {
+    if (!(error instanceof DomainError) || error.code !== 'run_not_startable') {
+      this.deps.logger.error(
+        { err: error, runId: run.runId },
+        'a queued run could not be started; trying again',
+      );
+      return 'later';
+    }
+    const { because, until } = error.details;
+    if (because === 'not_open' || because === 'claimed') return 'gone';
+    if (typeof until === 'string') this.wakeIn(lane, Date.parse(until) - this.deps.clock.now().getTime());
+    return because === 'no_free_slot' || because === 'not_before' ? 'key' : 'agent';
+  }
+
+  private wakeIn(lane: Lane, ms: number): void {
+    const at = Date.now() + Math.min(Math.max(ms, 0), LONGEST_TIMER_MS);
+    if (lane.alarm && lane.alarm.at <= at) return;
+    if (lane.alarm) clearTimeout(lane.alarm.timer);
+    const goOff = () => {
+      lane.alarm = null;
+      this.unblock(lane.agentId);
+    };
+    lane.alarm = { at, timer: setTimeout(goOff, at - Date.now()).unref() };
+  }
+
+  /** The run whose turn it is; its agent goes to the end of the round. */
+  private next(): { lane: Lane; run: QueuedRun } | undefined {
+    let best: { lane: Lane; run: QueuedRun } | undefined;
     for (const lane of this.lanes.values()) {
-      if (lane.blocked || lane.claiming || lane.waiting.length === 0) continue;
-      if (!best || lane.waiting[0]!.priority > best.waiting[0]!.priority) best = lane;
+      if (lane.blocked || lane.claiming) continue;
+      const run = lane.waiting.find(({ coalesceKey }) => !lane.blockedKeys.has(coalesceKey));
+      if (run && (!best || run.priority > best.run.priority)) best = { lane, run };
     }
     if (best) {
-      this.lanes.delete(best.agentId);
-      this.lanes.set(best.agentId, best);
+      this.lanes.delete(best.lane.agentId);
+      this.lanes.set(best.lane.agentId, best.lane);
     }
     return best;
   }
@@ -142,7 +183,15 @@ export class Dispatcher {
   private laneOf(agentId: string): Lane {
     let lane = this.lanes.get(agentId);
     if (!lane) {
-      lane = { agentId, waiting: [], claiming: false, blocked: false, news: 0 };
+      lane = {
+        agentId,
+        waiting: [],
+        claiming: false,
+        blocked: false,
+        blockedKeys: new Set(),
+        alarm: null,
+        news: 0,
+      };
       this.lanes.set(agentId, lane);
     }
     return lane;

@@ -5,6 +5,8 @@ import type { EndingSignal, ProcessTree } from './process-tree';
 const KILL_PATIENCE_MS = 30_000;
 /** How long the wrapper gets to write down the exit code of an agent that was killed. */
 const LEADER_REPRIEVE_MS = 1_000;
+/** A tree that has just been started is told again: until it executes the agent, the wrapper takes the signal for itself. */
+const YOUNG_REPEAT_MS = 250;
 const FASTEST_LOOK_MS = 5;
 const SLOWEST_LOOK_MS = 100;
 
@@ -23,12 +25,18 @@ export interface EndedTree {
  */
 export async function endTree(
   tree: ProcessTree,
-  options: { graceMs: number; leader: number | undefined; killPatienceMs?: number },
+  options: { graceMs: number; leader: number | undefined; isYoung?: boolean; killPatienceMs?: number },
   signal: AbortSignal,
 ): Promise<EndedTree> {
   if (tree.living().length === 0) return { sent: [], survivors: [] };
   tree.signal('SIGTERM');
-  if (await waitUntilEmpty(tree, options.graceMs, signal)) return { sent: ['SIGTERM'], survivors: [] };
+  const repeatMs = options.isYoung ? Math.min(YOUNG_REPEAT_MS, options.graceMs) : 0;
+  if (repeatMs > 0) {
+    if (await waitUntilEmpty(tree, repeatMs, signal)) return { sent: ['SIGTERM'], survivors: [] };
+    tree.signal('SIGTERM');
+  }
+  if (await waitUntilEmpty(tree, options.graceMs - repeatMs, signal))
+    return { sent: ['SIGTERM'], survivors: [] };
   const sent: EndingSignal[] = ['SIGTERM', 'SIGKILL'];
   const killPatienceMs = options.killPatienceMs ?? KILL_PATIENCE_MS;
   for (const since = Date.now(); Date.now() - since < killPatienceMs;) {

@@ -1,8 +1,11 @@
+import { shortened } from './json-limits';
 import type { RunEventInput } from './run-event-writer';
 import { pause } from './pause';
 import { openRegularFile } from './read-regular-file';
+import type { ReportedEvent } from './reported-event';
 import { parseReportedEvent } from './reported-event';
 import { messageOf } from './run-failure';
+import type { RunSecrets } from './run-secrets';
 
 const POLL_MS = 100;
 const MAX_LINE_BYTES = 64 * 1024;
@@ -10,18 +13,27 @@ const MAX_LINE_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 4 * MAX_LINE_BYTES;
 const MAX_LINES_AT_ONCE = 200;
 const LINE_FEED = 0x0a;
+/** A longer one is cut. */
+const MAX_MESSAGE_BYTES = 8 * 1024;
 
 /** In the payload of every event from the file: where the next line begins, in bytes. */
 export const NEXT_LINE_KEY = 'eventsFileOffset';
+/** Lines that are booked of one run. Whoever has more to say says it in the result. */
+export const MAX_LINES = 10_000;
 /** `error` events about the lines of one run. */
 export const MAX_COMPLAINTS = 5;
 
 export interface EventsFileProgress {
   /** Where the first line begins that is not on the log yet, in bytes. */
   offset: number;
+  /** How many events the lines have given so far. */
+  lines: number;
   /** How many `error` events about lines are on the log. */
   complaints: number;
 }
+
+/** What the file gives: reports of the agent, and complaints about them. */
+export type EventsFileEvent = ReportedEvent | RunEventInput<'error' | 'note'>;
 
 interface Reading {
   bytes: Buffer;
@@ -31,17 +43,21 @@ interface Reading {
 /** Books the lines that an agent appends to its events file as events of the run, each once, also after a restart. */
 export class EventsFile {
   private offset: number;
+  private lines: number;
   private complaints: number;
   /** In the middle of a line that is too long. */
   private isSkipping = false;
-  private isGivenUp = false;
+  private isGivenUp: boolean;
 
   constructor(
     private readonly path: string,
     progress: EventsFileProgress,
-    private readonly book: (events: readonly RunEventInput[]) => Promise<void>,
+    private readonly secrets: Pick<RunSecrets, 'mask'>,
+    private readonly book: (events: readonly EventsFileEvent[]) => Promise<void>,
   ) {
     this.offset = progress.offset;
+    this.lines = progress.lines;
+    this.isGivenUp = progress.lines > MAX_LINES;
     this.complaints = progress.complaints;
   }
 
@@ -82,35 +98,59 @@ export class EventsFile {
   }
 
   private takeLines({ bytes, isAtEnd }: Reading, takesUnfinished: boolean) {
-    const events: RunEventInput[] = [];
+    const events: EventsFileEvent[] = [];
     let start = 0;
-    for (let count = 0; count < MAX_LINES_AT_ONCE && start < bytes.length; count++) {
+    for (let count = 0; count < MAX_LINES_AT_ONCE && start < bytes.length && !this.isGivenUp; count++) {
       const feed = bytes.indexOf(LINE_FEED, start);
       const line = bytes.subarray(start, feed < 0 ? bytes.length : feed);
       const isFinished = feed >= 0 || (takesUnfinished && isAtEnd);
       if (!isFinished && line.length <= MAX_LINE_BYTES) break;
       start += line.length + (feed < 0 ? 0 : 1);
-      events.push(...this.toEvents(line, isFinished, this.offset + start));
+      const added = this.toEvents(line, isFinished, this.offset + start);
+      this.lines += added.length;
+      events.push(...added);
     }
     return { events, length: start };
   }
 
-  private toEvents(line: Buffer, isFinished: boolean, next: number): RunEventInput[] {
+  private toEvents(line: Buffer, isFinished: boolean, next: number): EventsFileEvent[] {
     const wasSkipping = this.isSkipping;
     this.isSkipping = !isFinished;
     if (wasSkipping) return [];
+    if (this.lines >= MAX_LINES) return this.giveUp(next);
     if (line.length > MAX_LINE_BYTES) return this.complain(`longer than ${MAX_LINE_BYTES} bytes`, next);
     const text = line.toString().trim();
     if (text === '') return [];
     try {
-      const event = parseReportedEvent(text);
+      const event = this.masked(parseReportedEvent(text));
       return [{ ...event, payload: { ...event.payload, [NEXT_LINE_KEY]: next } }];
     } catch (error) {
       return this.complain(messageOf(error), next);
     }
   }
 
-  private complain(problem: string, next: number): RunEventInput[] {
+  private masked(event: ReportedEvent): ReportedEvent {
+    const { mask } = this.secrets;
+    if (event.eventType === 'note') {
+      // Masked before it is cut: half a secret would not be found.
+      const message = shortened(mask.text(event.message), MAX_MESSAGE_BYTES);
+      return {
+        ...event,
+        message,
+        payload: mask.json(event.payload ?? null) as Record<string, unknown> | null,
+      };
+    }
+    const { provider, model } = event.reported;
+    return { ...event, reported: { ...event.reported, ...mask.texts({ provider, model }) } };
+  }
+
+  private giveUp(next: number): EventsFileEvent[] {
+    this.isGivenUp = true;
+    const message = `The events file is read no further: it has more than ${MAX_LINES} lines`;
+    return [{ eventType: 'note', level: 'warn', message, payload: { [NEXT_LINE_KEY]: next } }];
+  }
+
+  private complain(problem: string, next: number): EventsFileEvent[] {
     if (++this.complaints > MAX_COMPLAINTS) return [];
     const message = `A line of the events file was left out: ${problem}`;
     return [{ eventType: 'error', level: 'error', message, payload: { [NEXT_LINE_KEY]: next } }];

@@ -1,13 +1,16 @@
 import { resolve } from 'node:path';
 import type { Adapter, LocalInvocation } from '../adapters/adapter';
+import { secretNames } from '../adapters/adapter';
 import { lifecycle } from '../runs/domain/run.events';
-import type { RunEventInput, RunEventWriter } from './run-event-writer';
+import type { RunEventInput } from './run-event-writer';
 import { agentEnvironment } from './agent-environment';
+import type { RunEvents } from './masked-run-events';
 import { resolveCommand } from './resolve-command';
 import type { ClaimedRun } from './run-authority';
 import { messageOf, RunFailure } from './run-failure';
 import type { RunFolder } from './run-folder';
 import type { RunHistory } from './run-history';
+import type { RunSecrets } from './run-secrets';
 import type { RunProcess, SpawnedProcess } from './run-process';
 import { spawnWrapper } from './run-process';
 import type { RunnerDeps } from './runner-deps';
@@ -19,15 +22,16 @@ interface Launch {
   run: ClaimedRun;
   folder: RunFolder;
   history: RunHistory;
-  events: RunEventWriter;
-  /** Aborted where the run is to end: then nothing is executed. */
+  events: RunEvents;
+  secrets: RunSecrets;
+  /** Aborted where the run is to end. */
   ended: AbortSignal;
   deps: Pick<RunnerDeps, 'adapters' | 'environment' | 'apiUrl'>;
 }
 
 /**
- * Starts a run of which nothing was executed yet, and has every step on the log before it takes the next one. Null
- * where the run was ended meanwhile.
+ * Starts a run of which nothing was executed yet, and has every step on the log before it takes the next one. Where
+ * the run was ended meanwhile, the process leaves without having executed anything.
  *
  * @throws RunFailure `adapter_unknown`, `adapter_failed`, `spawn_failed`, `spool_failed`
  */
@@ -36,36 +40,34 @@ export async function launch({
   folder,
   history,
   events,
+  secrets,
   ended,
   deps,
-}: Launch): Promise<RunProcess | null> {
+}: Launch): Promise<RunProcess> {
   const started = history.isStarted ? [] : [startedEvent(run)];
   let invocation: LocalInvocation;
+  let configured: Record<string, string>;
   try {
     invocation = prepare(run, deps.adapters.get(run.adapterType));
+    configured = await secrets.resolve(invocation.env);
   } catch (error) {
     await events.append(...started);
     throw error;
   }
   const cwd = invocation.cwd === null ? folder.workFolder : resolve(invocation.cwd);
-  const env = agentEnvironment(deps.environment, invocation, run, folder, deps.apiUrl());
+  const env = agentEnvironment(deps.environment, configured, run, folder, deps.apiUrl());
   const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
   await events.append(...started, ...invoked);
 
-  await folder.create(run.context, invocation.stdin);
+  await folder.create(run.context, invocation.stdin, secrets.sealed);
   const command = await resolveCommand(invocation.command, cwd, env.PATH);
-  if (ended.aborted) return null;
   const hasStdin = invocation.stdin !== null;
   const process = await spawnWrapper({ folder, command, args: invocation.args, cwd, env, hasStdin });
   return release(process, events, ended);
 }
 
 /** The wrapper executes nothing before it gets its line, and gets it only once the process is on the log. */
-async function release(
-  process: SpawnedProcess,
-  events: RunEventWriter,
-  ended: AbortSignal,
-): Promise<RunProcess> {
+async function release(process: SpawnedProcess, events: RunEvents, ended: AbortSignal): Promise<RunProcess> {
   try {
     await events.append({
       eventType: 'process',
@@ -97,7 +99,7 @@ function startedEvent({ nodeId, claimId, attempt }: ClaimedRun): RunEventInput {
 /** Says what is executed, never a value of the environment, and of long arguments only their beginning. */
 function invokedEvent(
   run: ClaimedRun,
-  { command, args, stdin }: LocalInvocation,
+  { command, args, stdin, env: configured }: LocalInvocation,
   cwd: string,
   env: Readonly<Record<string, string>>,
 ): RunEventInput {
@@ -108,6 +110,7 @@ function invokedEvent(
     argCount: args.length,
     cwd,
     envNames: Object.keys(env).sort(),
+    secretNames: secretNames(configured),
     stdinBytes: Buffer.byteLength(stdin ?? ''),
   };
   return { eventType: 'adapter.invoke', message: `${run.adapterType}: ${command}`, payload };

@@ -1,15 +1,20 @@
 import { DomainError } from '../kernel/errors';
-import { RunEventWriter } from './run-event-writer';
-import { RunLogWriter } from './run-log-writer';
 import { untilAvailable } from '../event-log/until-available';
 import type { EndedTree } from './ending';
+import { RunEventWriter } from './run-event-writer';
+import type { WrittenOutput } from './run-log-writer';
+import { RunLogWriter } from './run-log-writer';
 import { endTree } from './ending';
+import type { EventsFileEvent } from './events-file';
 import { EventsFile } from './events-file';
 import type { ExecutionResult } from './execution-result';
 import { NOTHING_RAN, resultOf } from './execution-result';
 import { launch } from './launch';
+import type { RunEvents } from './masked-run-events';
+import { MaskedRunEvents } from './masked-run-events';
 import { pause } from './pause';
 import { isAlive } from './process-table';
+import { currentBootId } from './process-table';
 import { processTreeOf } from './process-tree';
 import type { ClaimedRun, RunOutcome } from './run-authority';
 import { messageOf, RunFailure } from './run-failure';
@@ -19,10 +24,13 @@ import { emptyHistory, readHistory } from './run-history';
 import { limitReached } from './run-limits';
 import type { RunProcess } from './run-process';
 import { adoptProcess } from './run-process';
-import { readRunReport } from './run-report';
+import { maskedReport, NO_REPORT, readRunReport } from './run-report';
+import { RunSecrets } from './run-secrets';
 import type { RunnerDeps } from './runner-deps';
 import { Supervision } from './supervision';
+import { usageEvent } from './usage-booking';
 
+const LAST_OUTPUT_BYTES = 2_048;
 const LONGEST_FINISH_DELAY_MS = 30_000;
 
 /** One run that this node has claimed, from its start or its adoption to its recorded end. */
@@ -32,8 +40,11 @@ export class LocalRun {
   private readonly ending = new AbortController();
   private readonly closing = new AbortController();
   private readonly folder: RunFolder;
-  private readonly events: RunEventWriter;
+  private readonly secrets: RunSecrets;
+  private readonly events: RunEvents;
   private history: RunHistory = emptyHistory();
+  /** What the agent wrote, once all of it has been read. */
+  private written: WrittenOutput | null = null;
 
   constructor(
     private readonly run: ClaimedRun,
@@ -41,7 +52,9 @@ export class LocalRun {
     private readonly isAdopted: boolean,
   ) {
     this.folder = new RunFolder(deps.runsFolder, run.runId);
-    this.events = new RunEventWriter(deps, this.source, this.closing.signal);
+    this.secrets = new RunSecrets(run, this.folder, deps.secrets);
+    const events = new RunEventWriter(deps, this.source, this.closing.signal);
+    this.events = new MaskedRunEvents(events, this.secrets);
     if (run.endCause !== null) this.ending.abort();
     this.finished = this.execute();
   }
@@ -94,9 +107,9 @@ export class LocalRun {
 
   private async launched(writer: RunLogWriter): Promise<ExecutionResult> {
     if (this.ending.signal.aborted) return NOTHING_RAN;
-    const { run, deps, folder, history, events } = this;
-    const process = await launch({ run, folder, history, events, deps, ended: this.ending.signal });
-    if (process === null) return NOTHING_RAN;
+    const { run, deps, folder, history, events, secrets } = this;
+    const ended = this.ending.signal;
+    const process = await launch({ run, folder, history, events, secrets, deps, ended });
     const result = await this.supervised(process, writer);
     if (result !== null) return result;
     if (this.ending.signal.aborted) return NOTHING_RAN;
@@ -120,22 +133,30 @@ export class LocalRun {
 
   /** Null where the process left without having executed anything. */
   private async supervised(process: RunProcess, writer: RunLogWriter): Promise<ExecutionResult | null> {
-    const { folder, events, ending, history } = this;
+    const { folder, events, ending, history, secrets } = this;
     const supervised = await new Supervision({
       folder,
       process,
       events,
       writer,
+      secrets,
+      inheritedSecrets: history.secretNames,
+      logQuotaBytes: this.run.limits.logQuotaBytes,
       ending,
       tree: processTreeOf(this.run.runId, process.identity),
       graceMs: this.graceMs,
-      eventsFile: new EventsFile(folder.eventsFile, history.eventsFile, (lines) => events.append(...lines)),
+      eventsFile: new EventsFile(folder.eventsFile, history.eventsFile, secrets, (lines) =>
+        this.bookReports(lines),
+      ),
       closed: this.closing.signal,
       watchLimits: (lastOutputAtMs, stop) => this.watchLimits(process, lastOutputAtMs, stop),
       recordFailure: (error) => this.recordFailure(error),
     }).run();
+    this.written = supervised.written;
     const isUntouched = supervised.failure === null && supervised.survivors.length === 0;
-    if (isUntouched && !(await folder.wasStarted())) return null;
+    // After a crash of the machine a missing mark proves nothing: it may have been lost with the power.
+    const isMarkReliable = process.identity.bootId === currentBootId();
+    if (isUntouched && isMarkReliable && !(await folder.wasStarted())) return null;
     const result = resultOf({
       ...supervised,
       recorded: await folder.exit(),
@@ -145,6 +166,18 @@ export class LocalRun {
     });
     if (result.errorCode !== null && supervised.failure === null) await this.recordResult(result, process);
     return result;
+  }
+
+  /** Usage is priced when it is booked, by the prices of that moment. */
+  private async bookReports(reports: readonly EventsFileEvent[]): Promise<void> {
+    if (reports.length === 0) return;
+    const { run, deps } = this;
+    const tables = await untilAvailable(() => deps.prices(run.companyId), this.closing.signal);
+    const pricing = { tables, at: deps.clock.now().toISOString() };
+    const events = reports.map((report) =>
+      report.eventType === 'usage' ? usageEvent(report, run, pricing) : report,
+    );
+    await this.events.append(...events);
   }
 
   private async watchLimits(
@@ -166,12 +199,14 @@ export class LocalRun {
   }
 
   private async conclude(result: ExecutionResult, writer: RunLogWriter): Promise<void> {
-    const { report, problems } = await readRunReport(this.folder.resultFile);
+    const { areLost, mask } = this.secrets;
+    const { report, problems } = areLost ? NO_REPORT : await readRunReport(this.folder.resultFile);
     if (problems.length > 0) {
       await this.recordError('result_malformed', `The result file is malformed: ${problems.join('; ')}`, {});
     }
-    const log = await writer.finalize();
-    await this.finish({ ...result, report, log });
+    const log = await writer.finalize(this.written);
+    const error = result.error === null ? null : mask.text(result.error);
+    await this.finish({ ...result, error, report: report && maskedReport(report, mask), log });
     // With its folder, what could not be ended is found, and tried again, at the next start.
     if (result.errorCode === 'kill_failed') return;
     await this.folder.remove().catch((err: unknown) => {
@@ -215,7 +250,7 @@ export class LocalRun {
     process: RunProcess,
   ): Promise<void> {
     const { pid } = process.identity;
-    const lastOutput = { stdout: await this.folder.tail('stdout'), stderr: await this.folder.tail('stderr') };
+    const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
     const details = { nodeId: this.deps.nodeId, pid, signal, lastOutput };
     await this.recordError(errorCode!, error!, details);
   }
@@ -224,6 +259,13 @@ export class LocalRun {
   private async recordError(code: string, message: string, details: Record<string, unknown>): Promise<void> {
     if (this.history.errors.has(code)) return;
     await this.events.append({ eventType: 'error', level: 'error', message, payload: { code, ...details } });
+  }
+
+  /** Masked with what stands before it: a secret may begin there. */
+  private async lastOutput(stream: 'stdout' | 'stderr'): Promise<string> {
+    const { mask } = this.secrets;
+    const bytes = mask.bytes(await this.folder.tail(stream, LAST_OUTPUT_BYTES + mask.contextBytes));
+    return bytes.subarray(-LAST_OUTPUT_BYTES).toString();
   }
 
   private get graceMs(): number {

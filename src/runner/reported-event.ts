@@ -1,15 +1,18 @@
 import { z } from 'zod';
+import type { ReportedCost } from '../costs/domain/cost-entry';
+import { jsonProblem } from './json-limits';
 import type { RunEventInput } from './run-event-writer';
-import { costUsdSchema, describeIssue, usageSchema } from './run-report';
-import { messageOf } from './run-failure';
+import { costUsdSchema, describeIssue, modelName, usageSchema, withinLimits } from './run-report';
+
+const PAYLOAD_LIMITS = { maxDepth: 8, maxBytes: 16 * 1024 };
 
 const usageLine = z
   .object({
     type: z.literal('usage'),
     usage: usageSchema.nullish(),
     costUsd: costUsdSchema.nullish(),
-    provider: z.string().nullish(),
-    model: z.string().nullish(),
+    provider: modelName.nullish(),
+    model: modelName.nullish(),
   })
   .extend(usageSchema.shape);
 
@@ -17,19 +20,28 @@ const noteLine = z.object({
   type: z.literal('note'),
   message: z.string(),
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
-  payload: z.record(z.string(), z.unknown()).nullish(),
+  payload: z.record(z.string(), z.unknown()).superRefine(withinLimits(PAYLOAD_LIMITS)).nullish(),
 });
 
 const lineSchema = z.discriminatedUnion('type', [usageLine, noteLine]);
 
+/** Usage as the agent said it, before anybody has priced it. */
+export interface ReportedUsage {
+  eventType: 'usage';
+  reported: ReportedCost;
+  payload: Record<string, unknown> | null;
+}
+
+export type ReportedEvent = RunEventInput<'note'> | ReportedUsage;
+
 /**
- * One line of a run's events file as a run event: `{type: "usage", inputTokens, outputTokens, cachedInputTokens,
+ * One line of a run's events file: `{type: "usage", inputTokens, outputTokens, cachedInputTokens,
  * costUsd, provider, model}` (the counts may also stand in `usage`, as in a result) or `{type: "note", message, level,
  * payload}`.
  *
  * @throws Error saying what is wrong with the line
  */
-export function parseReportedEvent(line: string): RunEventInput {
+export function parseReportedEvent(line: string): ReportedEvent {
   const parsed = lineSchema.safeParse(parseJson(line));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -41,24 +53,19 @@ export function parseReportedEvent(line: string): RunEventInput {
   }
   const { usage, costUsd, provider, model } = parsed.data;
   const { inputTokens, outputTokens, cachedInputTokens } = usage ?? parsed.data;
-  return {
-    eventType: 'usage',
-    message: `${inputTokens} input tokens (${cachedInputTokens} cached), ${outputTokens} output tokens`,
-    payload: {
-      inputTokens,
-      outputTokens,
-      cachedInputTokens,
-      costMicros: costUsd ?? null,
-      provider: provider ?? null,
-      model: model ?? null,
-    },
+  const reported = {
+    usage: { inputTokens, outputTokens, cachedInputTokens },
+    costMicros: costUsd ?? null,
+    provider: provider ?? null,
+    model: model ?? null,
   };
+  return { eventType: 'usage', reported, payload: null };
 }
 
 function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    throw new Error(`not JSON: ${messageOf(error)}`, { cause: error });
+    throw new Error(jsonProblem(error), { cause: error });
   }
 }

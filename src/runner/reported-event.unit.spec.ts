@@ -2,27 +2,20 @@ import { parseReportedEvent } from './reported-event';
 
 const parse = (line: unknown) => parseReportedEvent(JSON.stringify(line));
 
-test('usage is booked with its cost in micro-dollars', () => {
-  const payload = {
-    inputTokens: 1000,
-    outputTokens: 20,
-    cachedInputTokens: 0,
-    costMicros: 1500,
-    provider: 'p',
-    model: null,
-  };
+test('usage is what was reported, its cost in micro-dollars', () => {
   const counts = { inputTokens: 1000, outputTokens: 20 };
+  const usage = { ...counts, cachedInputTokens: 0 };
   const expected = {
     eventType: 'usage',
-    message: '1000 input tokens (0 cached), 20 output tokens',
-    payload,
+    payload: null,
+    reported: { usage, costMicros: 1500, provider: 'p', model: null },
   };
   expect(parse({ type: 'usage', ...counts, costUsd: 0.0015, provider: 'p' })).toEqual(expected);
   expect(parse({ type: 'usage', usage: counts, costUsd: 0.0015, provider: 'p' })).toEqual(expected);
 });
 
 test('usage without a cost has none', () => {
-  expect(parse({ type: 'usage', inputTokens: 1 }).payload).toMatchObject({ costMicros: null });
+  expect(parse({ type: 'usage', inputTokens: 1 })).toMatchObject({ reported: { costMicros: null } });
 });
 
 test('a note has a message, and may have a level and a payload', () => {

@@ -1,4 +1,4 @@
-import type { EndCause, LogSummary, RunReport } from '../agents/domain/agent.events';
+import type { EndCause, LogSummary, RunReport, WakeupSource } from '../agents/domain/agent.events';
 import type { RunLimits } from '../agents/domain/policy';
 
 /** A run that this node has claimed: everything that executing it needs. */
@@ -9,6 +9,8 @@ export interface ClaimedRun {
   claimId: string;
   nodeId: string;
   attempt: number;
+  invocationSource: WakeupSource;
+  taskKey: string | null;
   adapterType: string;
   adapterConfig: Record<string, unknown>;
   context: Record<string, unknown>;
@@ -18,7 +20,6 @@ export interface ClaimedRun {
   startedAt: string;
   /** Already wanted on the log (an adopted run may have been cancelled while nobody looked). */
   endCause: EndCause | null;
-  endRequestedAt: string | null;
   correlationId: string;
 }
 

@@ -5,8 +5,6 @@ import type { OutputStream } from '../runs/domain/run-log.events';
 import type { ProcessIdentity } from './process-table';
 import { isMissing, messageOf, RunFailure } from './run-failure';
 
-const TAIL_BYTES = 2048;
-
 export interface RecordedExit {
   code: number;
   /** When it was written down. */
@@ -57,12 +55,17 @@ export class RunFolder {
   }
 
   /** Makes the folder anew: only for a run of which nothing has been executed. */
-  async create(context: Readonly<Record<string, unknown>>, stdin: string | null): Promise<void> {
+  async create(
+    context: Readonly<Record<string, unknown>>,
+    stdin: string | null,
+    sealedSecrets: string | null = null,
+  ): Promise<void> {
     try {
       await rm(this.path, { recursive: true, force: true });
       await mkdir(this.workFolder, { recursive: true, mode: 0o700 });
       await writeFile(this.contextFile, JSON.stringify(context), { mode: 0o600 });
       if (stdin !== null) await writeFile(this.stdinFile, stdin, { mode: 0o600 });
+      if (sealedSecrets !== null) await writeFile(this.secretsFile, sealedSecrets, { mode: 0o600 });
       for (const stream of ['stdout', 'stderr'] as const) {
         await writeFile(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
       }
@@ -128,15 +131,20 @@ export class RunFolder {
     };
   }
 
-  /** The last few lines that a stream's spool holds, as text; empty where it cannot be read. */
-  async tail(stream: OutputStream): Promise<string> {
+  /** The encrypted values of the run's secrets; null where there are none. */
+  secrets(): Promise<string | null> {
+    return readIfThere(this.secretsFile);
+  }
+
+  /** The last bytes that are in a stream's spool, at most `limitBytes`; none where it cannot be read. */
+  async tail(stream: OutputStream, limitBytes: number): Promise<Buffer> {
     const file = await open(this.spoolFile(stream), 'r').catch(() => null);
-    if (file === null) return '';
+    if (file === null) return Buffer.alloc(0);
     try {
       const { size } = await file.stat();
-      const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+      const buffer = Buffer.alloc(Math.min(size, limitBytes));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
-      return buffer.toString('utf8', 0, bytesRead);
+      return buffer.subarray(0, bytesRead);
     } finally {
       await file.close();
     }
@@ -144,6 +152,10 @@ export class RunFolder {
 
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
+  }
+
+  private get secretsFile(): string {
+    return join(this.path, 'secrets');
   }
 
   private get stdinFile(): string {

@@ -12,6 +12,8 @@ import type { ClaimedRun } from './run-authority';
 export interface RunHistory {
   isStarted: boolean;
   isInvoked: boolean;
+  /** Of the secrets in its environment. */
+  secretNames: readonly string[];
   /** The last process that was recorded. */
   process: ProcessIdentity | null;
   eventsFile: EventsFileProgress;
@@ -22,8 +24,9 @@ export interface RunHistory {
 export const emptyHistory = (): RunHistory => ({
   isStarted: false,
   isInvoked: false,
+  secretNames: [],
   process: null,
-  eventsFile: { offset: 0, complaints: 0 },
+  eventsFile: { offset: 0, lines: 0, complaints: 0 },
   errors: new Map(),
 });
 
@@ -37,12 +40,16 @@ export async function readHistory(log: EventLog, run: ClaimedRun): Promise<RunHi
 
 function fold(history: RunHistory, { type, data }: RunEvent): void {
   if (type === 'RunLifecycleRecorded' && data.message === lifecycle.started) history.isStarted = true;
-  if (type === 'AdapterInvoked') history.isInvoked = true;
+  if (type === 'AdapterInvoked') {
+    history.isInvoked = true;
+    history.secretNames = (data.payload?.secretNames ?? []) as string[];
+  }
   if (type === 'ProcessRecorded') history.process = data.payload as unknown as ProcessIdentity;
   const code = data.payload?.code;
   if (type === 'RunErrorRecorded' && typeof code === 'string') history.errors.set(code, data.message);
   const nextLine = data.payload?.[NEXT_LINE_KEY];
   if (typeof nextLine !== 'number') return;
   history.eventsFile.offset = nextLine;
+  history.eventsFile.lines++;
   if (type === 'RunErrorRecorded') history.eventsFile.complaints++;
 }

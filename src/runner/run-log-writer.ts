@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
-import type { LogSummary } from '../agents/domain/agent.events';
+import type { LogSummary, StreamDigest } from '../agents/domain/agent.events';
 import type { EventLog } from '../event-log/event-log';
 import { RevisionConflict } from '../event-log/event-log';
 import type { UnsealedEvent } from '../event-log/seal';
@@ -9,7 +9,12 @@ import type { Clock } from '../kernel/clock';
 import type { StoredEvent } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runLogStream } from '../kernel/streams';
-import type { LogChunkHeader, LogFinalizedData, OutputStream } from '../runs/domain/run-log.events';
+import type {
+  LogChunkHeader,
+  LogFinalizedData,
+  LogGapData,
+  OutputStream,
+} from '../runs/domain/run-log.events';
 import { decodeLogChunk, encodeLogChunk, RUN_LOG_SCHEMA_VERSION } from '../runs/domain/run-log.events';
 import type { RunWriterSource } from './run-event-writer';
 import { StreamTail } from '../event-log/stream-tail';
@@ -20,8 +25,28 @@ export interface LogChunk {
   bytes: Uint8Array;
 }
 
+/** Takes the place of the bytes of a stream up to an offset, which are not recorded. */
+export interface LogSkip {
+  stream: OutputStream;
+  skipTo: number;
+}
+
+/** How much the agent wrote to a stream, and the SHA-256 (hex) over it. */
+export type WrittenBytes = Pick<StreamDigest, 'bytes' | 'sha256'>;
+export type WrittenOutput = Record<OutputStream, WrittenBytes>;
+
+/** Over what is recorded. */
 type Hashes = Record<OutputStream | 'combined', Hash>;
-type Offsets = Record<OutputStream, number>;
+
+/** Where the log stands. */
+interface Extent {
+  /** Of each stream, in bytes that the agent wrote: gaps count. */
+  offsets: Record<OutputStream, number>;
+  /** Of both together, in bytes that are recorded. */
+  recordedBytes: number;
+}
+
+const NOTHING_RECORDED: Extent = { offsets: { stdout: 0, stderr: 0 }, recordedBytes: 0 };
 
 /**
  * Appends a run's output to its log stream. The last event there is the only checkpoint: whoever opens the stream
@@ -30,7 +55,7 @@ type Offsets = Record<OutputStream, number>;
 export class RunLogWriter {
   private readonly stream: string;
   private tail!: StreamTail;
-  private offsets: Offsets = { stdout: 0, stderr: 0 };
+  private extent = NOTHING_RECORDED;
   private hashes: Hashes = newHashes();
   private finalized: LogSummary | null = null;
 
@@ -53,9 +78,14 @@ export class RunLogWriter {
     return writer;
   }
 
-  /** How many bytes of each stream are on the log. */
-  get recorded(): Readonly<Offsets> {
-    return this.offsets;
+  /** How far each stream is on the log, in bytes that the agent wrote. */
+  get recorded(): Readonly<Record<OutputStream, number>> {
+    return this.extent.offsets;
+  }
+
+  /** How many bytes are on the log, of both streams together. */
+  get recordedBytes(): number {
+    return this.extent.recordedBytes;
   }
 
   get isFinalized(): boolean {
@@ -63,24 +93,27 @@ export class RunLogWriter {
   }
 
   /**
-   * Appends chunks (together at most 1 MiB with their headers) behind what is recorded. Answers false where somebody
+   * Appends entries (together at most 1 MiB with their headers) behind what is recorded. Answers false where somebody
    * else has written to the stream: then nothing is appended, and the caller reads its output again from `recorded`.
    */
-  async append(chunks: readonly LogChunk[]): Promise<boolean> {
-    const { events, offsets } = this.toEvents(chunks);
+  async append(entries: readonly (LogChunk | LogSkip)[]): Promise<boolean> {
+    // Only what could not be ended still writes by then, and the log has been closed without it.
+    if (this.isFinalized) return true;
+    const { events, extent } = this.toEvents(entries);
     if (!(await this.appendedAtTail(events))) return false;
-    this.offsets = offsets;
-    for (const { stream, bytes } of chunks) {
-      this.hashes[stream].update(bytes);
-      this.hashes.combined.update(bytes);
-    }
+    this.extent = extent;
+    for (const entry of entries) if ('bytes' in entry) this.updateHashes(entry);
     return true;
   }
 
-  /** Says that nothing follows. Repeating it answers the same. */
-  async finalize(): Promise<LogSummary> {
+  /**
+   * Says that nothing follows. Repeating it answers the same.
+   *
+   * @param written what the agent wrote; null where that cannot be known beyond what is recorded
+   */
+  async finalize(written: WrittenOutput | null): Promise<LogSummary> {
     while (!this.finalized) {
-      const data = this.finalData();
+      const data = this.finalData(written);
       const event = this.unsealed('LogFinalized', data, [this.tail.revision]);
       if (await this.appendedAtTail([event])) this.finalized = this.summary(data, this.tail.hash);
     }
@@ -101,11 +134,15 @@ export class RunLogWriter {
   private async resume(): Promise<void> {
     const { tail, last } = await StreamTail.find(this.deps.log, this.stream, this.signal);
     this.tail = tail;
-    this.offsets = { stdout: 0, stderr: 0 };
+    this.extent = NOTHING_RECORDED;
     this.hashes = newHashes();
     if (last?.type === 'LogFinalized') {
       const data = JSON.parse(last.data as string) as LogFinalizedData;
-      this.offsets = { stdout: data.logs.stdout.bytes, stderr: data.logs.stderr.bytes };
+      const { stdout, stderr } = data.logs;
+      this.extent = {
+        offsets: { stdout: stdout.bytes, stderr: stderr.bytes },
+        recordedBytes: data.recordedBytes,
+      };
       this.finalized = this.summary(data, last.metadata.hash);
     } else if (last) {
       await untilAvailable(() => this.rehash(last), this.signal);
@@ -116,31 +153,54 @@ export class RunLogWriter {
   private async rehash(last: StoredEvent): Promise<void> {
     this.hashes = newHashes();
     for await (const event of this.deps.log.read(this.stream, { limit: last.revision + 1 })) {
-      if (event.type !== 'LogChunked') throw new Error(`unexpected ${event.type} in ${this.stream}`);
-      const { header, bytes } = decodeLogChunk(event.data as Uint8Array);
-      this.offsets[header.stream] = header.offset + header.length;
-      this.hashes[header.stream].update(bytes);
-      this.hashes.combined.update(bytes);
+      if (event.type === 'LogGap') {
+        this.extent = afterGap(JSON.parse(event.data as string) as LogGapData);
+      } else if (event.type === 'LogChunked') {
+        const { header, bytes } = decodeLogChunk(event.data as Uint8Array);
+        this.extent = afterChunk(header);
+        this.updateHashes({ stream: header.stream, bytes });
+      } else throw new Error(`unexpected ${event.type} in ${this.stream}`);
     }
   }
 
-  // A log quota (`limits.logQuotaBytes`) belongs here: past it, a LogGap takes the place of chunks.
-  private toEvents(chunks: readonly LogChunk[]): { events: UnsealedEvent[]; offsets: Offsets } {
-    const offsets = { ...this.offsets };
-    const events = chunks.map(({ stream, bytes }) => {
-      const header: LogChunkHeader = {
-        stream,
-        offset: offsets[stream],
-        length: bytes.length,
-        otherOffset: offsets[stream === 'stdout' ? 'stderr' : 'stdout'],
-        logOffset: offsets.stdout + offsets.stderr,
-        enc: null,
+  private updateHashes({ stream, bytes }: LogChunk): void {
+    this.hashes[stream].update(bytes);
+    this.hashes.combined.update(bytes);
+  }
+
+  private toEvents(entries: readonly (LogChunk | LogSkip)[]): { events: UnsealedEvent[]; extent: Extent } {
+    let { extent } = this;
+    const events = entries.map((entry) => {
+      const place = {
+        otherOffset: extent.offsets[otherOf(entry.stream)],
+        logOffset: extent.recordedBytes,
       };
-      offsets[stream] += bytes.length;
-      const idParts = [stream, header.offset, header.length, sha256Hex(bytes)];
-      return this.unsealed('LogChunked', encodeLogChunk(header, bytes), idParts);
+      const from = extent.offsets[entry.stream];
+      if ('bytes' in entry) {
+        const { stream, bytes } = entry;
+        const header = { stream, offset: from, length: bytes.length, ...place, enc: null };
+        extent = afterChunk(header);
+        return this.chunkEvent(header, bytes);
+      }
+      const gap = { stream: entry.stream, from, to: entry.skipTo, ...place };
+      extent = afterGap(gap);
+      return this.gapEvent(gap);
     });
-    return { events, offsets };
+    return { events, extent };
+  }
+
+  private chunkEvent(header: LogChunkHeader, bytes: Uint8Array): UnsealedEvent {
+    const { stream, offset, length } = header;
+    return this.unsealed('LogChunked', encodeLogChunk(header, bytes), [
+      stream,
+      offset,
+      length,
+      sha256Hex(bytes),
+    ]);
+  }
+
+  private gapEvent(gap: LogGapData): UnsealedEvent {
+    return this.unsealed('LogGap', gap, [gap.stream, gap.from, gap.to]);
   }
 
   /**
@@ -159,25 +219,46 @@ export class RunLogWriter {
     return { id, type, data, metadata };
   }
 
-  private finalData(): LogFinalizedData {
-    const { stdout, stderr } = this.offsets;
+  private finalData(written: WrittenOutput | null): LogFinalizedData {
     const { companyId, agentId, runId } = this.source.run;
+    const logs = { stdout: this.digestOf('stdout', written), stderr: this.digestOf('stderr', written) };
     return {
       companyId,
       agentId,
       runId,
-      logs: {
-        stdout: { bytes: stdout, sha256: digest(this.hashes.stdout) },
-        stderr: { bytes: stderr, sha256: digest(this.hashes.stderr) },
-      },
-      logBytes: stdout + stderr,
+      logs,
+      logBytes: logs.stdout.bytes + logs.stderr.bytes,
+      recordedBytes: this.extent.recordedBytes,
       logSha256: digest(this.hashes.combined),
     };
+  }
+
+  private digestOf(stream: OutputStream, written: WrittenOutput | null): StreamDigest {
+    const stored = digest(this.hashes[stream]);
+    const { bytes, sha256 } = written?.[stream] ?? { bytes: this.extent.offsets[stream], sha256: stored };
+    return { bytes, sha256, storedSha256: stored === sha256 ? null : stored };
   }
 
   private summary({ logs, logBytes, logSha256 }: LogFinalizedData, chainHead: string): LogSummary {
     return { logs, logBytes, logSha256, chainHead };
   }
+}
+
+function otherOf(stream: OutputStream): OutputStream {
+  return stream === 'stdout' ? 'stderr' : 'stdout';
+}
+
+function afterChunk({ stream, offset, length, otherOffset, logOffset }: LogChunkHeader): Extent {
+  return extentOf(stream, offset + length, otherOffset, logOffset + length);
+}
+
+function afterGap({ stream, to, otherOffset, logOffset }: LogGapData): Extent {
+  return extentOf(stream, to, otherOffset, logOffset);
+}
+
+function extentOf(stream: OutputStream, own: number, other: number, recordedBytes: number): Extent {
+  const offsets = stream === 'stdout' ? { stdout: own, stderr: other } : { stdout: other, stderr: own };
+  return { offsets, recordedBytes };
 }
 
 function newHashes(): Hashes {

@@ -22,6 +22,8 @@ export interface WaitedExit {
 /** The wrapper of a run. */
 export interface RunProcess {
   readonly identity: ProcessIdentity;
+  /** Milliseconds since 1970; null for one that an earlier life of this server has started. */
+  readonly spawnedAtMs: number | null;
   /** Never rejects. */
   readonly exited: Promise<WaitedExit>;
 }
@@ -68,6 +70,7 @@ export async function spawnWrapper(options: SpawnOptions): Promise<SpawnedProces
   child.unref();
   return {
     identity: identityOf(child.pid!),
+    spawnedAtMs: Date.now(),
     exited,
     release: () => void control.end('go\n'),
     abandon: () => void control.destroy(),
@@ -82,7 +85,7 @@ export function adoptProcess(identity: ProcessIdentity, signal: AbortSignal): Ru
     while (!signal.aborted && isAlive(identity)) await pause(ADOPTED_LOOK_MS, signal);
     return { code: null, signal: null };
   };
-  return { identity, exited: leave() };
+  return { identity, spawnedAtMs: null, exited: leave() };
 }
 
 function identityOf(pid: number): ProcessIdentity {

@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import type { RunReport } from '../agents/domain/agent.events';
+import type { JsonLimits } from './json-limits';
+import { jsonProblem, shortened, tooLarge } from './json-limits';
+import type { Mask } from './mask';
 import { readRegularFile } from './read-regular-file';
 import { messageOf } from './run-failure';
 
 const MAX_RESULT_BYTES = 1024 * 1024;
+const MAX_ERROR_MESSAGE_BYTES = 8 * 1024;
+const RESULT_LIMITS: JsonLimits = { maxDepth: 32, maxBytes: 256 * 1024 };
+const STATE_LIMITS: JsonLimits = { maxDepth: 32, maxBytes: 64 * 1024 };
 
 const count = z.number().int().nonnegative();
 
@@ -19,19 +25,28 @@ export const costUsdSchema = z
   .transform(toMicros)
   .refine(Number.isSafeInteger, 'is more than anybody could pay');
 
-const text = z.string().nullish();
+/** Of a model or its provider. */
+export const modelName = z.string().max(200);
+
+/** A refinement for what an agent reports. */
+export function withinLimits(limits: JsonLimits) {
+  return (value: unknown, context: z.RefinementCtx): void => {
+    const problem = value === undefined ? null : tooLarge(value, limits);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  };
+}
 
 /** Every field stands alone, so that a wrong one costs nothing but itself. Unknown ones are left out. */
 const fields = {
   usage: usageSchema.nullish(),
   costUsd: costUsdSchema.nullish(),
-  provider: text,
-  model: text,
-  sessionId: z.string().min(1).nullish(),
+  provider: modelName.nullish(),
+  model: modelName.nullish(),
+  sessionId: z.string().min(1).max(1_000).nullish(),
   clearSession: z.boolean().nullish(),
-  errorMessage: text,
-  resultJson: z.unknown(),
-  state: z.unknown(),
+  errorMessage: z.string().nullish(),
+  resultJson: z.unknown().superRefine(withinLimits(RESULT_LIMITS)),
+  state: z.unknown().superRefine(withinLimits(STATE_LIMITS)),
   retryNotBefore: z.iso
     .datetime({ offset: true })
     .transform((value) => new Date(value).toISOString())
@@ -46,13 +61,13 @@ export interface ParsedReport {
   problems: readonly string[];
 }
 
+export const NO_REPORT: ParsedReport = { report: null, problems: [] };
+
 /** Reads a run's result file. None, or an empty one, is no report and no problem. */
 export async function readRunReport(path: string): Promise<ParsedReport> {
   try {
     const bytes = await readRegularFile(path, MAX_RESULT_BYTES);
-    return bytes === null || bytes.length === 0
-      ? { report: null, problems: [] }
-      : parseRunReport(bytes.toString());
+    return bytes === null || bytes.length === 0 ? NO_REPORT : parseRunReport(bytes.toString());
   } catch (error) {
     return { report: null, problems: [messageOf(error)] };
   }
@@ -63,7 +78,7 @@ export function parseRunReport(json: string): ParsedReport {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    return { report: null, problems: [`not JSON: ${messageOf(error)}`] };
+    return { report: null, problems: [jsonProblem(error)] };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { report: null, problems: ['not a JSON object'] };
@@ -79,6 +94,19 @@ export function parseRunReport(json: string): ParsedReport {
       );
   }
   return { report: toReport(valid), problems };
+}
+
+/** The report without the secrets that the agent was given, and its error message no longer than anybody reads. */
+export function maskedReport(report: RunReport, mask: Mask): RunReport {
+  const { provider, model, sessionId, errorMessage, resultJson, state } = report;
+  return {
+    ...report,
+    ...mask.texts({ provider, model, sessionId }),
+    // Masked before it is cut: half a secret would not be found.
+    errorMessage: errorMessage && shortened(mask.text(errorMessage), MAX_ERROR_MESSAGE_BYTES),
+    resultJson: mask.json(resultJson),
+    state: mask.json(state),
+  };
 }
 
 /** Micro-dollars; halves are rounded up as they are written, not as a binary fraction has them. Negative counts as 0. */

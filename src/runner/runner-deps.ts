@@ -1,7 +1,9 @@
 import type { AdapterRegistry } from '../adapters/adapter';
+import type { PriceTables } from '../costs/domain/prices';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
 import type { RunAuthority } from './run-authority';
+import type { SecretSource } from './run-secrets';
 
 export interface RunnerLogger {
   info(details: object, message: string): void;
@@ -15,6 +17,8 @@ export interface RunnerDeps {
   adapters: AdapterRegistry;
   authority: RunAuthority;
   clock: Clock;
+  secrets: SecretSource;
+  prices: PriceTables;
   nodeId: string;
   /** Holds a folder for every run that is not over. */
   runsFolder: string;

@@ -1,7 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import type { OutputStream } from '../runs/domain/run-log.events';
-import { messageOf, RunFailure } from './run-failure';
+import { isMissing, messageOf, RunFailure } from './run-failure';
+
+export const SPOOL_READ_BYTES = 64 * 1024;
 
 export interface SpoolState {
   /** Bytes that were not read yet. */
@@ -15,9 +17,12 @@ export interface SpoolState {
 /** Reads one of the files that a run writes its output to, while it goes on. */
 export class Spool {
   private position = 0;
+  /** What had been read when the agent emptied the file. */
+  private origin = 0;
+  private readonly scratch = Buffer.allocUnsafeSlow(SPOOL_READ_BYTES);
 
   private constructor(
-    private readonly stream: OutputStream,
+    readonly stream: OutputStream,
     private readonly file: FileHandle,
   ) {}
 
@@ -26,35 +31,54 @@ export class Spool {
     return new Spool(stream, await guarded(stream, () => open(path, 'r')));
   }
 
-  /** Reads on at an offset, which the file must reach. */
-  async seek(offset: number): Promise<void> {
+  /** How many bytes have been read, in all. */
+  get offset(): number {
+    return this.origin + this.position;
+  }
+
+  /** Of the first byte that is still in the file. */
+  get firstOffset(): number {
+    return this.origin;
+  }
+
+  /** Goes back to the beginning of the file, which must reach at least so far. */
+  async rewind(reachesBytes: number): Promise<void> {
     const { size } = await guarded(this.stream, () => this.file.stat());
-    if (size < offset) {
+    if (size < reachesBytes) {
       throw new RunFailure(
         'spool_failed',
-        `The ${this.stream} spool ends at ${size}, but ${offset} bytes are recorded`,
+        `The ${this.stream} spool ends at ${size}, but ${reachesBytes} bytes are recorded`,
       );
     }
-    this.position = offset;
+    this.position = 0;
+    this.origin = 0;
   }
 
   async look(): Promise<SpoolState> {
     const { size, mtimeMs, nlink } = await guarded(this.stream, () => this.file.stat());
     if (nlink === 0) throw new RunFailure('spool_failed', `The ${this.stream} spool was deleted`);
     const wasTruncated = size < this.position;
-    if (wasTruncated) this.position = 0;
+    if (wasTruncated) {
+      this.origin += this.position;
+      this.position = 0;
+    }
     return { waiting: size - this.position, writtenAtMs: mtimeMs, wasTruncated };
   }
 
-  /** Fills `buffer` with the next bytes, as far as there are any, and answers how many. */
-  async read(buffer: Buffer): Promise<number> {
-    if (buffer.length === 0) return 0;
-    const { position } = this;
+  /** The next bytes, at most `SPOOL_READ_BYTES`; none where nothing waits. */
+  async read(maxBytes = SPOOL_READ_BYTES): Promise<Buffer> {
+    const bytes = await this.readAt(this.offset, maxBytes);
+    this.position += bytes.length;
+    return bytes;
+  }
+
+  /** Bytes from an offset that is not before `firstOffset`; what is read next stays the same. */
+  async readAt(offset: number, maxBytes: number): Promise<Buffer> {
+    const { scratch, origin } = this;
     const { bytesRead } = await guarded(this.stream, () =>
-      this.file.read(buffer, 0, buffer.length, position),
+      this.file.read(scratch, 0, Math.min(scratch.length, maxBytes), offset - origin),
     );
-    this.position += bytesRead;
-    return bytesRead;
+    return Buffer.from(scratch.subarray(0, bytesRead));
   }
 
   close(): Promise<void> {
@@ -66,6 +90,7 @@ async function guarded<T>(stream: OutputStream, use: () => Promise<T>): Promise<
   try {
     return await use();
   } catch (cause) {
+    if (isMissing(cause)) throw new RunFailure('spool_failed', `The ${stream} spool was deleted`, { cause });
     throw new RunFailure('spool_failed', `The ${stream} spool cannot be read: ${messageOf(cause)}`, {
       cause,
     });

@@ -1,26 +1,34 @@
-import type { RunEventWriter } from './run-event-writer';
-import type { RunLogWriter } from './run-log-writer';
+import type { RunLogWriter, WrittenOutput } from './run-log-writer';
 import type { EndedTree } from './ending';
 import { endTree, waitUntilEmpty } from './ending';
 import type { EventsFile } from './events-file';
+import { KEPT_TAIL_BYTES } from './log-quota';
+import type { RunEvents } from './masked-run-events';
 import { OutputRecorder } from './output-recorder';
 import { orAborted } from './pause';
 import type { ProcessTree } from './process-tree';
 import type { RunFailure } from './run-failure';
 import type { RunFolder } from './run-folder';
 import type { RunProcess, WaitedExit } from './run-process';
+import type { RunSecrets } from './run-secrets';
 
 /** When the leader has left by itself, how long the rest of its tree may take to do the same. */
 const LEFT_BEHIND_MS = 2_000;
+/** So long the agent itself may not be executing yet. */
+const YOUNG_MS = 1_000;
 
 export interface SupervisionDeps {
   folder: RunFolder;
   process: RunProcess;
   tree: ProcessTree;
   graceMs: number;
-  events: RunEventWriter;
+  events: RunEvents;
   eventsFile: EventsFile;
   writer: RunLogWriter;
+  secrets: RunSecrets;
+  /** Names of the secrets that an earlier server has started the run with. */
+  inheritedSecrets: readonly string[];
+  logQuotaBytes: number;
   /** Aborting it ends the run. Aborted in here where its output can no longer be recorded. */
   ending: AbortController;
   /** Leaves the run alone, as it is: the server stops, the agent goes on. */
@@ -35,6 +43,8 @@ export interface Supervised extends EndedTree {
   /** Null where the wrapper could not be ended. */
   waited: WaitedExit | null;
   failure: RunFailure | null;
+  /** What the agent wrote; null where not all of it could be read. */
+  written: WrittenOutput | null;
 }
 
 /**
@@ -44,6 +54,7 @@ export interface Supervised extends EndedTree {
 export class Supervision {
   private readonly stop = new AbortController();
   private recorder: OutputRecorder | null = null;
+  private written: WrittenOutput | null = null;
   private error: unknown = null;
 
   constructor(private readonly deps: SupervisionDeps) {}
@@ -59,7 +70,7 @@ export class Supervision {
       const ended = await this.endAndDrain(work);
       failure ??= await this.failureSoFar();
       const waited = ended.survivors.length > 0 ? null : await orAborted(process.exited, closed);
-      return { ...ended, waited, failure };
+      return { ...ended, waited, failure, written: this.written };
     } finally {
       this.stop.abort();
       await work;
@@ -69,9 +80,15 @@ export class Supervision {
 
   /** Never rejects: what goes wrong ends the run. */
   private async record(stop: AbortSignal): Promise<void> {
-    const { folder, writer, eventsFile, watchLimits } = this.deps;
+    const { folder, writer, eventsFile, watchLimits, secrets, inheritedSecrets } = this.deps;
     try {
-      this.recorder = await OutputRecorder.open(folder, writer, (stream) => this.noteTruncation(stream));
+      await secrets.restore(inheritedSecrets);
+      this.recorder = await OutputRecorder.open(folder, writer, {
+        mask: secrets.mask,
+        quotaBytes: this.deps.logQuotaBytes,
+        tailBytes: KEPT_TAIL_BYTES,
+        onTruncated: (stream) => this.noteTruncation(stream),
+      });
     } catch (error) {
       this.fail(error);
       return;
@@ -93,7 +110,10 @@ export class Supervision {
     await work;
     for (let { survivors } = ended; ;) {
       await this.drain();
-      if (survivors.length > 0 || tree.living().length === 0) return { sent: ended.sent, survivors };
+      if (survivors.length > 0 || tree.living().length === 0) {
+        await this.finishRecording();
+        return { sent: ended.sent, survivors };
+      }
       ({ survivors } = await this.endTheRest());
     }
   }
@@ -107,13 +127,25 @@ export class Supervision {
       if (pids.length > 0)
         await events.append({ eventType: 'note', level: 'warn', message, payload: { pids } });
     }
-    return endTree(tree, { graceMs, leader: process.identity.pid }, closed);
+    const { identity, spawnedAtMs } = process;
+    const isYoung = spawnedAtMs !== null && Date.now() - spawnedAtMs < YOUNG_MS;
+    return endTree(tree, { graceMs, leader: identity.pid, isYoung }, closed);
   }
 
   private async drain(): Promise<void> {
     try {
       await this.recorder?.drain();
-      await this.deps.eventsFile.drain();
+      if (!this.deps.secrets.areLost) await this.deps.eventsFile.drain();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async finishRecording(): Promise<void> {
+    if (this.recorder === null) return;
+    try {
+      await this.recorder.finish();
+      this.written = this.recorder.written;
     } catch (error) {
       this.fail(error);
     }

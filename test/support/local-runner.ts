@@ -15,6 +15,7 @@ import type { OutputStream } from '../../src/runs/domain/run-log.events';
 import { LocalRunner } from '../../src/runner/local-runner';
 import type { ClaimedRun, RunAuthority, RunOutcome } from '../../src/runner/run-authority';
 import { RunEventWriter } from '../../src/runner/run-event-writer';
+import type { SecretSource } from '../../src/runner/run-secrets';
 import type { RunnerDeps } from '../../src/runner/runner-deps';
 
 const silent = () => undefined;
@@ -37,6 +38,13 @@ export class RecordingAuthority implements RunAuthority {
 
 export const NODE_ID = 'node-1';
 
+/** Companies without secrets. */
+const noSecrets: SecretSource = {
+  value: () => Promise.resolve(null),
+  seal: (text) => text,
+  unseal: (sealed) => sealed,
+};
+
 /** A run as a node has claimed it, of the `process` adapter. */
 export function claimedRun(config: Record<string, unknown>, more: Partial<ClaimedRun> = {}): ClaimedRun {
   return {
@@ -46,6 +54,8 @@ export function claimedRun(config: Record<string, unknown>, more: Partial<Claime
     claimId: uuidv7(),
     nodeId: NODE_ID,
     attempt: 1,
+    invocationSource: 'on_demand',
+    taskKey: null,
     adapterType: 'process',
     adapterConfig: config,
     context: {},
@@ -53,7 +63,6 @@ export function claimedRun(config: Record<string, unknown>, more: Partial<Claime
     limits: { timeoutSec: 0, silenceTimeoutSec: 0, graceSec: 5, logQuotaBytes: 256 * 1024 * 1024 },
     startedAt: new Date().toISOString(),
     endCause: null,
-    endRequestedAt: null,
     correlationId: uuidv7(),
     ...more,
   };
@@ -70,6 +79,8 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
     authority,
     adapters: new AdapterRegistry([processAdapter]),
     clock: systemClock,
+    secrets: noSecrets,
+    prices: () => Promise.resolve([]),
     nodeId: NODE_ID,
     runsFolder: join(folder, 'runs'),
     environment: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8' },

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { SECRET_NAME } from '../../kernel/secret-name';
+import type { EnvironmentValue } from '../adapter';
 
 const SECRET_LOOKING =
   /SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|(^|_)(KEY|TOKEN|PASS)(_|$)|_PWD(_|$)/i;
@@ -13,12 +15,25 @@ const environmentName = z
     'names that begin with REVEILLE_ are reserved',
   );
 
-const environmentValue = z.unknown().transform((value, context): string => {
+const secretReference = z.strictObject({
+  secret: z
+    .string()
+    .regex(SECRET_NAME, 'must be up to 100 letters, digits and _.-, beginning with a letter or _'),
+});
+
+/** Told apart by hand: of a union, only that nothing fits would be said. */
+const environmentValue = z.unknown().transform((value, context): EnvironmentValue => {
   if (typeof value === 'string' && !value.includes('\0')) return value;
-  const message = isSecretReference(value)
-    ? 'values of the form {secret: name} are not supported yet'
-    : 'must be a string without a NUL character';
-  context.addIssue({ code: 'custom', message });
+  if (typeof value === 'object' && value !== null) {
+    const parsed = secretReference.safeParse(value);
+    if (parsed.success) return parsed.data;
+    for (const { path, message } of parsed.error.issues) context.addIssue({ code: 'custom', path, message });
+  } else {
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a string without a NUL character, or {secret: name}',
+    });
+  }
   return z.NEVER;
 });
 
@@ -33,17 +48,14 @@ export const processConfigSchema = z.strictObject({
 
 export type ProcessConfig = z.infer<typeof processConfigSchema>;
 
-function isSecretReference(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'secret' in value;
-}
-
 /** A configuration is on the log and in answers, for ever: a secret must not get there. */
-function refuseSecrets(env: Record<string, string>, context: z.RefinementCtx): void {
-  for (const name of Object.keys(env).filter((candidate) => SECRET_LOOKING.test(candidate))) {
+function refuseSecrets(env: Record<string, EnvironmentValue>, context: z.RefinementCtx): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (typeof value !== 'string' || !SECRET_LOOKING.test(name)) continue;
     context.addIssue({
       code: 'custom',
       path: [name],
-      message: `${name} looks like a secret: plain values are kept on the log and shown, so it is refused`,
+      message: `${name} looks like a secret: plain values are kept on the log and shown; use {secret: name}`,
     });
   }
 }

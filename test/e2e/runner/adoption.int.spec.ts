@@ -55,7 +55,8 @@ async function expectWholeAndOnce(run: ClaimedRun, outcome: RunOutcome): Promise
   });
   expect(readFileSync(join(bench.folder, 'ran'), 'utf8')).toBe('ran\n');
   const messages = (await bench.events(run)).map(({ message }) => message);
-  for (const once of ['run started', 'process: sh', '1 input tokens (0 cached), 0 output tokens']) {
+  const usage = '1 input, 0 cached input and 0 output tokens, unpriced';
+  for (const once of ['run started', 'process: sh', usage]) {
     expect(messages.filter((message) => message === once)).toHaveLength(1);
   }
 }
@@ -78,8 +79,12 @@ describe('a run that is left alone and taken up again', () => {
     const leader = await recordedLeader(run);
     await bench.restart();
     await untilGone(leader);
+    // Its timeout has passed since, but the agent had ended before.
+    run.limits.timeoutSec = 60;
+    run.startedAt = new Date(Date.now() - 60_000).toISOString();
     const outcome = await bench.adopt(run);
     await expectWholeAndOnce(run, outcome);
+    expect(bench.authority.endings).toEqual([]);
     expect(Date.parse(outcome.exitedAt!)).toBeLessThan(Date.now());
     expect(existsSync(join(bench.folder, 'runs', run.runId))).toBe(false);
   });
@@ -104,7 +109,6 @@ describe('a run that is left alone and taken up again', () => {
     const outcome = await bench.adopt({
       ...run,
       endCause: 'cancel',
-      endRequestedAt: new Date().toISOString(),
     });
     expect(outcome).toMatchObject({ exitCode: 143, signal: 'SIGTERM', errorCode: null });
   });
@@ -223,6 +227,32 @@ describe('a server that dies by kill -9', () => {
     await expectWholeAndOnce(run, await bench.adopt(run));
   });
 
+  test('after the spawn, which is not on the log: nothing is executed by what is left', async () => {
+    const run = countingRun();
+    await bench.log.close();
+    await hostUntilDeath({
+      folder: bench.folder,
+      run,
+      death: { eventType: 'ProcessRecorded', when: 'before' },
+    });
+    while (processTreeOf(run.runId, null).living().length > 0) await shortly();
+    expect(existsSync(join(bench.folder, 'ran'))).toBe(false);
+    bench = await RunnerBench.open(bench.folder);
+  });
+
+  test('before the end of a run without a process is recorded: that end stands', async () => {
+    const command = join(bench.folder, 'late-command');
+    const run = claimedRun({ command });
+    await bench.log.close();
+    await hostUntilDeath({ folder: bench.folder, run, death: { eventType: 'RunFinished', when: 'before' } });
+    bench = await RunnerBench.open(bench.folder);
+    writeFileSync(command, '#!/bin/sh\n', { mode: 0o700 });
+    const outcome = await bench.adopt(run);
+    expect(outcome).toMatchObject({ exitCode: null, errorCode: 'spawn_failed' });
+    const errors = (await bench.events(run)).filter(({ eventType }) => eventType === 'error');
+    expect(errors).toMatchObject([{ message: outcome.error }]);
+  });
+
   test('before the spawn, with an ending since: nothing is executed', async () => {
     const run = countingRun();
     await bench.log.close();
@@ -283,7 +313,11 @@ function identityOf({ pid }: ChildProcess): ProcessIdentity {
 }
 
 async function untilGone({ pid, startTime }: ProcessIdentity): Promise<void> {
-  while (livingProcess(pid)?.startTime === startTime) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (livingProcess(pid)?.startTime === startTime) await shortly();
+}
+
+function shortly(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** What a server leaves behind that had started a run and never saw its end. */

@@ -64,6 +64,29 @@ test('somebody else who writes to the log of a run makes the runner go on behind
   expect(await outputOf(run)).toBe('one\ntwo\n');
 });
 
+test.each(['RunLifecycleRecorded', 'AdapterInvoked', 'ProcessRecorded'])(
+  'a run that is ended when %s has just been written is not executed',
+  async (eventType) => {
+    const authority = new RecordingAuthority();
+    const ran = join(folder, `ran-${eventType}`);
+    const run = scriptRun(`: > '${ran}'`);
+    await queueRun(log, run);
+    const watched = Object.assign(Object.create(log) as EmbeddedEventLog, {
+      append: async (...args: Parameters<EmbeddedEventLog['append']>) => {
+        const appended = await log.append(...args);
+        if (args[1].some(({ type }) => type === eventType)) runner.end(run.runId, 'cancel');
+        return appended;
+      },
+    });
+    const runner = new LocalRunner(runnerDeps(folder, watched, authority));
+    runner.start(run);
+    await runner.idle();
+    const outcome = authority.outcomes.get(run.runId);
+    expect(outcome).toMatchObject({ exitCode: null, exitedAt: null, errorCode: null, log: { logBytes: 0 } });
+    expect(existsSync(ran)).toBe(false);
+  },
+);
+
 test('an end that cannot be recorded is tried again, and the folder kept until it is', async () => {
   const authority = new RecordingAuthority();
   const run = scriptRun('true');

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256Hex } from '../../../src/kernel/canonical-json';
+import { livingProcess } from '../../../src/runner/process-table';
 import { processTreeOf } from '../../../src/runner/process-tree';
 import type { ClaimedRun } from '../../../src/runner/run-authority';
 import { claimedRun, RunnerBench, scriptRun } from '../../support/local-runner';
@@ -157,6 +158,13 @@ describe('an agent that ends by itself', () => {
     const notes = (await bench.events(run)).filter(({ eventType }) => eventType === 'note');
     expect(notes).toMatchObject([{ level: 'warn', message: 'ending what the agent left behind' }]);
     expect((notes[0]!.payload as { pids: number[] }).pids).toHaveLength(2);
+  });
+
+  test('has not reached a timeout that passes while only something else of it is alive', async () => {
+    const run = scriptRun('sleep 60 & exit 0', { startedAt: new Date(Date.now() - 59_000).toISOString() });
+    run.limits.timeoutSec = 60;
+    expect(await execute(run)).toMatchObject({ exitCode: 0, errorCode: null });
+    expect(bench.authority.endings.filter(({ runId }) => runId === run.runId)).toEqual([]);
   });
 
   test('records what is written after the leader has gone', async () => {
@@ -360,13 +368,16 @@ describe('an ending', () => {
 
   test('reaches what left the process group, and what it started', async () => {
     const run = scriptRun(
-      `setsid sh -c 'sleep 60 & env -i sleep 60 & echo ready; wait' & trap '' TERM; while :; do sleep 0.05; done`,
+      `setsid sh -c 'sleep 60 & env -i sleep 60 & echo "ready $! "; wait' & trap '' TERM; while :; do sleep 0.05; done`,
     );
     run.limits.graceSec = 0.3;
-    await started(run);
-    expect(processTreeOf(run.runId, null).living().length).toBeGreaterThanOrEqual(5);
+    runs.push(run);
+    await bench.start(run);
+    const unmarked = Number(/ready (\d+) /.exec(await bench.untilOutput(run, ' \n'))![1]);
+    expect(processTreeOf(run.runId, null).living()).toContain(unmarked);
     bench.runner.end(run.runId, 'cancel');
     expect(await bench.outcomeOf(run)).toMatchObject({ signal: 'SIGKILL' });
+    expect(livingProcess(unmarked)).toBeNull();
   });
 
   test('before anything was executed leaves nothing to be executed', async () => {
@@ -389,7 +400,7 @@ describe('an ending', () => {
 
   test('comes with silence, but not while the agent writes', async () => {
     const run = scriptRun('for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.2; done; exec sleep 60');
-    run.limits.silenceTimeoutSec = 0.6;
+    run.limits.silenceTimeoutSec = 1.2;
     expect(await execute(run)).toMatchObject({ signal: 'SIGTERM' });
     expect((await bench.output(run)).stderr.toString()).toBe('1\n2\n3\n4\n5\n6\n');
     expect(bench.authority.endings).toContainEqual({ runId: run.runId, cause: 'silence' });

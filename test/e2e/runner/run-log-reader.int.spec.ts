@@ -66,6 +66,7 @@ test('any piece of any of the three logs is the piece of what was recorded', asy
           nextOffset: from + bytes.length,
           totalBytes: whole.length,
           eof: false,
+          endsAtGap: false,
         });
         expect(await collect(reader().stream({ ...source, stream }, offset))).toEqual(whole.subarray(from));
         const excerpt = await reader().excerpt({ ...source, stream }, limitBytes);
@@ -78,12 +79,19 @@ test('any piece of any of the three logs is the piece of what was recorded', asy
 
 test('a log that does not exist is empty, and not at its end', async () => {
   const page = await reader().read({ companyId: 'c', runId: 'none', offset: 5, limitBytes: 10 });
-  expect(page).toEqual({ bytes: Buffer.alloc(0), offset: 0, nextOffset: 0, totalBytes: 0, eof: false });
+  expect(page).toEqual({
+    bytes: Buffer.alloc(0),
+    offset: 0,
+    nextOffset: 0,
+    totalBytes: 0,
+    eof: false,
+    endsAtGap: false,
+  });
 });
 
 test('the end is where a finalized log ends, in each stream', async () => {
   const { source, writer } = await record([out('abc'), err('de')]);
-  await writer.finalize();
+  await writer.finalize(null);
   const read = (offset: number, limitBytes: number, stream?: 'stdout' | 'stderr') =>
     reader().read({ ...source, stream, offset, limitBytes });
   expect(await read(0, 4)).toMatchObject({ nextOffset: 4, totalBytes: 5, eof: false });

@@ -124,7 +124,7 @@ describe('the log of a run', () => {
     const second = await writer(source);
     expect(second.recorded).toEqual({ stdout: 2, stderr: 2 });
     expect(await second.append([out('ef')])).toBe(true);
-    expect(await second.finalize()).toMatchObject(summary);
+    expect(await second.finalize(null)).toMatchObject(summary);
   });
 
   test('tells a writer that somebody else was there, and takes nothing of it', async () => {
@@ -134,9 +134,9 @@ describe('the log of a run', () => {
     expect(await slow.append([out('ab'), err('xy')])).toBe(false);
     expect(slow.recorded).toEqual({ stdout: 2, stderr: 0 });
     expect(await slow.append([err('cd'), out('ef')])).toBe(true);
-    const ended = await slow.finalize();
+    const ended = await slow.finalize(null);
     expect(ended).toMatchObject(summary);
-    expect(await fast.finalize()).toEqual(ended);
+    expect(await fast.finalize(null)).toEqual(ended);
   });
 
   test('takes the same bytes from another life, at another time, for what they are: already there', async () => {
@@ -147,7 +147,7 @@ describe('the log of a run', () => {
     await former.append([out('ab')]);
     expect(await next.append([out('ab')])).toBe(false);
     expect(await next.append([err('cd'), out('ef')])).toBe(true);
-    expect(await next.finalize()).toMatchObject(summary);
+    expect(await next.finalize(null)).toMatchObject(summary);
     let previous = CHAIN_START;
     for (const { type, id, data, metadata } of await readAll(
       runLogStream(source.run.companyId, source.run.runId),
@@ -162,11 +162,11 @@ describe('the log of a run', () => {
     const first = await writer(source);
     await first.append([out('ab'), err('cd'), out('ef')]);
     expect(first.isFinalized).toBe(false);
-    const ended = await first.finalize();
+    const ended = await first.finalize(null);
     const second = await writer(source);
     expect(second.isFinalized).toBe(true);
     expect(second.recorded).toEqual({ stdout: 4, stderr: 2 });
-    expect(await second.finalize()).toEqual(ended);
+    expect(await second.finalize(null)).toEqual(ended);
     const events = await readAll(runLogStream(source.run.companyId, source.run.runId));
     expect(events.map(({ type }) => type)).toEqual([
       'LogChunked',
@@ -184,6 +184,6 @@ describe('the log of a run', () => {
     expect(await lines.append([out('ab')])).toBe(true);
     expect(await lines.append([err('cd')])).toBe(true);
     expect(await lines.append([out('ef')])).toBe(true);
-    expect(await lines.finalize()).toMatchObject(summary);
+    expect(await lines.finalize(null)).toMatchObject(summary);
   });
 });

@@ -1,0 +1,98 @@
+import type { EnvironmentValue } from '../adapters/adapter';
+import { Mask } from './mask';
+import type { ClaimedRun } from './run-authority';
+import { messageOf, RunFailure } from './run-failure';
+import type { RunFolder } from './run-folder';
+
+/** The secrets of companies, and a way to keep what a run knows of them where others could read it. */
+export interface SecretSource {
+  /** The value as it is now; null where the company has no such secret. */
+  value(companyId: string, name: string): Promise<string | null>;
+  /** Encrypts a text. `context` says what it belongs to. */
+  seal(text: string, context: string): string;
+  /** @throws where the text was not sealed here, for this context */
+  unseal(sealed: string, context: string): string;
+}
+
+/**
+ * The secret values that one run was started with. They are what has to be masked until its end, whatever becomes of
+ * the secrets meanwhile, and also by a server that takes the run up again: so they are kept, encrypted, in its folder.
+ */
+export class RunSecrets {
+  private current = Mask.none;
+  private sealedValues: string | null = null;
+  private isLost = false;
+
+  constructor(
+    private readonly run: Pick<ClaimedRun, 'companyId' | 'runId'>,
+    private readonly folder: RunFolder,
+    private readonly source: SecretSource,
+  ) {}
+
+  /** Hides the values. Without a secret that is known, it hides nothing. */
+  get mask(): Mask {
+    return this.current;
+  }
+
+  /** What the run's folder is to keep, encrypted; null where the run has no secrets. */
+  get sealed(): string | null {
+    return this.sealedValues;
+  }
+
+  /** It is not known what to hide: nothing that the agent wrote may be shown. */
+  get areLost(): boolean {
+    return this.isLost;
+  }
+
+  /**
+   * Puts the values of secrets in the place of their names, and masks them from then on.
+   *
+   * @throws RunFailure `adapter_failed`, which names the secret that is missing or cannot be read
+   */
+  async resolve(env: Readonly<Record<string, EnvironmentValue>>): Promise<Record<string, string>> {
+    const values = new Set<string>();
+    const resolved: Record<string, string> = {};
+    for (const [variable, value] of Object.entries(env)) {
+      resolved[variable] = typeof value === 'string' ? value : await this.valueOf(value.secret);
+      if (typeof value !== 'string') values.add(resolved[variable]);
+    }
+    this.current = Mask.of(values);
+    this.sealedValues =
+      values.size === 0 ? null : this.source.seal(JSON.stringify([...values]), this.context);
+    return resolved;
+  }
+
+  /**
+   * Knows again what an earlier server has put into the environment.
+   *
+   * @param names of the secrets that the run was started with
+   * @throws RunFailure `spool_failed` where that is lost
+   */
+  async restore(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    try {
+      const sealed = await this.folder.secrets();
+      if (sealed === null) throw new Error('the file is gone');
+      this.current = Mask.of(JSON.parse(this.source.unseal(sealed, this.context)) as string[]);
+    } catch (cause) {
+      this.isLost = true;
+      const message = `It is not known any more what to mask in the output: ${messageOf(cause)}`;
+      throw new RunFailure('spool_failed', message, { cause });
+    }
+  }
+
+  private async valueOf(name: string): Promise<string> {
+    let value: string | null;
+    try {
+      value = await this.source.value(this.run.companyId, name);
+    } catch (cause) {
+      throw new RunFailure('adapter_failed', `The secret "${name}" cannot be read`, { cause });
+    }
+    if (value === null) throw new RunFailure('adapter_failed', `The company has no secret "${name}"`);
+    return value;
+  }
+
+  private get context(): string {
+    return `run/${this.run.companyId}/${this.run.runId}`;
+  }
+}
