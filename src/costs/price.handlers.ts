@@ -1,0 +1,66 @@
+import type { ICommandHandler, IQueryHandler } from '@nestjs/cqrs';
+import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
+import { Directory } from '../agents/directory';
+import { CompaniesStore } from '../companies/company.handlers';
+import { Written } from '../http/written';
+import type { Actor, Position } from '../kernel/event';
+import { Processing } from '../processing/processing';
+import { ReadModels } from '../processing/read-models';
+import type { ModelPrice } from './domain/prices';
+import { priceTablesProjection } from './projections/price-tables.projection';
+
+interface Prices {
+  prices: readonly ModelPrice[];
+}
+
+export class ChangePriceTable extends Command<Written<Prices>> {
+  constructor(
+    readonly companyId: string,
+    readonly prices: readonly ModelPrice[],
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export class GetPriceTable extends Query<Prices> {
+  constructor(
+    readonly companyId: string,
+    readonly waitFor: Position | null,
+  ) {
+    super();
+  }
+}
+
+@CommandHandler(ChangePriceTable)
+export class ChangePriceTableHandler implements ICommandHandler<ChangePriceTable> {
+  constructor(
+    private readonly companies: CompaniesStore,
+    private readonly processing: Processing,
+    private readonly directory: Directory,
+  ) {}
+
+  async execute({ companyId, prices, actor }: ChangePriceTable) {
+    await this.directory.company(companyId);
+    const { position } = await this.companies.execute({ type: 'ChangePriceTable', companyId, prices }, actor);
+    // From the answer on, usage is booked at these prices.
+    await this.processing.waitFor(position, [priceTablesProjection.name]);
+    return new Written({ prices }, position);
+  }
+}
+
+@QueryHandler(GetPriceTable)
+export class GetPriceTableHandler implements IQueryHandler<GetPriceTable> {
+  constructor(
+    private readonly directory: Directory,
+    private readonly processing: Processing,
+    private readonly readModels: ReadModels,
+  ) {}
+
+  async execute({ companyId, waitFor }: GetPriceTable) {
+    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [priceTablesProjection.name]);
+    await this.directory.company(companyId);
+    const table = await this.readModels.get(priceTablesProjection, companyId);
+    return { prices: table?.prices ?? [] };
+  }
+}
