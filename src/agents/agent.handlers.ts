@@ -8,7 +8,7 @@ import { parse } from '../http/parse';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position } from '../kernel/event';
+import type { Actor, Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
@@ -20,6 +20,7 @@ import { agentView } from './agent.view';
 import type { AgentAddress } from './agents.store';
 import { AgentsStore } from './agents.store';
 import { Directory } from './directory';
+import type { AgentEvent, AgentRegistered } from './domain/agent.events';
 import type { RegisteredAgent } from './domain/agent.state';
 import { agentsProjection } from './projections/agents.projection';
 
@@ -60,6 +61,8 @@ export class ChangeAgentStatus extends Command<Written<AgentView & { cancelledRu
 export class ResetSession extends Command<AgentAddress & { position: Position }> {
   constructor(
     readonly agentId: string,
+    /** null: the agent's own session. */
+    readonly taskKey: string | null,
     readonly actor: Actor,
   ) {
     super();
@@ -74,6 +77,12 @@ export class AgentAnswers {
     private readonly readModels: ReadModels,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
+
+  /** As its registration made it. */
+  of(registered: Recorded<AgentEvent>): AgentView {
+    const document = agentsProjection.evolve(null, registered as Recorded<AgentRegistered>);
+    return agentView(document!, this.clock.now());
+  }
 
   async at(position: Position, agentId: string): Promise<AgentView> {
     await this.processing.waitFor(position, [agentsProjection.name]);
@@ -106,8 +115,11 @@ export class RegisterAgentHandler implements ICommandHandler<RegisterAgent> {
       { actor },
       () => undefined,
     );
-    const seenBy = position ?? (await this.agents.head());
-    return new Written(await this.answers.at(seenBy, agentId), seenBy, events.length > 0 ? 201 : 200);
+    // The answer to a new one comes from its own event: what has been written is never answered with a failure.
+    const [registered] = events;
+    if (registered && position !== null) return new Written(this.answers.of(registered), position, 201);
+    const seenBy = await this.agents.head();
+    return new Written(await this.answers.at(seenBy, agentId), seenBy, 200);
   }
 }
 
@@ -199,11 +211,11 @@ export class ResetSessionHandler implements ICommandHandler<ResetSession> {
     private readonly agents: AgentsStore,
   ) {}
 
-  async execute({ agentId, actor }: ResetSession) {
+  async execute({ agentId, taskKey, actor }: ResetSession) {
     const address = await this.directory.agent(agentId);
     const { position } = await this.agents.execute(
       address,
-      { type: 'ResetSession' },
+      { type: 'ResetSession', taskKey },
       { actor },
       () => undefined,
     );

@@ -12,7 +12,12 @@ import { agentView } from './agent.view';
 import { Directory } from './directory';
 import { agentsProjection } from './projections/agents.projection';
 import type { RuntimeStateDocument } from './projections/runtime-states.projection';
-import { neverRan, runtimeStatesProjection } from './projections/runtime-states.projection';
+import {
+  neverRan,
+  runtimeStatesProjection,
+  taskStateId,
+  taskStatesProjection,
+} from './projections/runtime-states.projection';
 
 export class GetAgent extends Query<AgentView> {
   constructor(
@@ -36,6 +41,7 @@ export class ListAgents extends Query<{ items: AgentView[]; nextCursor: string |
 export class GetRuntimeState extends Query<RuntimeStateDocument> {
   constructor(
     readonly agentId: string,
+    readonly taskKey: string | null,
     readonly waitFor: Position | null,
   ) {
     super();
@@ -93,9 +99,11 @@ export class GetRuntimeStateHandler implements IQueryHandler<GetRuntimeState> {
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ agentId, waitFor }: GetRuntimeState) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runtimeStatesProjection.name]);
+  async execute({ agentId, taskKey, waitFor }: GetRuntimeState) {
+    const projection = taskKey === null ? runtimeStatesProjection : taskStatesProjection;
+    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [projection.name]);
     const address = await this.directory.agent(agentId);
-    return (await this.readModels.get(runtimeStatesProjection, agentId)) ?? neverRan(address);
+    const id = taskKey === null ? agentId : taskStateId(agentId, taskKey);
+    return (await this.readModels.get(projection, id)) ?? neverRan({ ...address, taskKey });
   }
 }

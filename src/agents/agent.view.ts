@@ -31,7 +31,7 @@ export function agentView(document: AgentDocument, now: Date): AgentView {
     statusReason,
     lastHeartbeatAt,
     activeRunIds,
-    nextDueAt: null,
+    nextDueAt: document.nextDueAt,
     spentMonthMicros: spent.month === now.toISOString().slice(0, 7) ? spent.micros : 0,
     version,
     createdAt,

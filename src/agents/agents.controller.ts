@@ -17,6 +17,13 @@ const listSchema = z.strictObject({
   waitFor: z.unknown().optional(),
 });
 
+const runtimeStateSchema = z.strictObject({
+  taskKey: z.string().min(1).max(200).optional(),
+  waitFor: z.unknown().optional(),
+});
+
+const resetSchema = z.strictObject({ taskKey: z.string().min(1).max(200).nullish() });
+
 @Controller('v1')
 export class AgentsController {
   constructor(
@@ -76,16 +83,19 @@ export class AgentsController {
     return this.commands.execute(new ChangeAgentStatus(agentId, 'terminate', actor));
   }
 
+  /** Of the agent as a whole, or of one of its tasks. */
   @Get('agents/:agentId/runtime-state')
-  runtimeState(@Param('agentId') agentId: string, @Query('waitFor') waitFor: unknown) {
-    return this.queries.execute(new GetRuntimeState(agentId, parseWaitFor(waitFor)));
+  runtimeState(@Param('agentId') agentId: string, @Query() query: unknown) {
+    const { taskKey = null, waitFor } = parse(runtimeStateSchema, query);
+    return this.queries.execute(new GetRuntimeState(agentId, taskKey, parseWaitFor(waitFor)));
   }
 
   @Post('agents/:agentId/runtime-state/reset-session')
   @HttpCode(200)
-  async resetSession(@Param('agentId') agentId: string, @RequestActor() actor: Actor) {
-    const { position } = await this.commands.execute(new ResetSession(agentId, actor));
-    return new Written(await this.queries.execute(new GetRuntimeState(agentId, position)), position);
+  async resetSession(@Param('agentId') agentId: string, @Body() body: unknown, @RequestActor() actor: Actor) {
+    const { taskKey = null } = parse(resetSchema, body ?? {});
+    const { position } = await this.commands.execute(new ResetSession(agentId, taskKey, actor));
+    return new Written(await this.queries.execute(new GetRuntimeState(agentId, taskKey, position)), position);
   }
 }
 

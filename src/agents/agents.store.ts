@@ -16,10 +16,26 @@ export interface AgentAddress {
   agentId: string;
 }
 
-/** A command as callers write it: the store adds the time. */
-export type UntimedAgentCommand = AgentCommand extends infer C
+/** What the store adds to commands: time, ids, chance, and what other streams say. */
+interface Circumstances {
+  at: string;
+  companyPaused: boolean;
+  nextRunId: string;
+  jitter: number;
+}
+
+/** The commands whose outcome depends on whether the company is paused. */
+const HELD_WITH_COMPANY: ReadonlySet<AgentCommand['type']> = new Set([
+  'RequestWakeup',
+  'ReleaseDeferredWakeups',
+  'HandleDue',
+  'StartRun',
+]);
+
+/** A command as callers write it. */
+export type BareAgentCommand = AgentCommand extends infer C
   ? C extends AgentCommand
-    ? Omit<C, 'at'>
+    ? Omit<C, keyof Circumstances>
     : never
   : never;
 
@@ -38,24 +54,32 @@ export class AgentsStore {
     private readonly log: EventLog,
     private readonly clock: Clock,
     nodeId: string,
+    private readonly isCompanyPaused: (companyId: string) => Promise<boolean>,
   ) {
     this.store = new AggregateStore(log, agentDecider, { schemaVersion: AGENT_SCHEMA_VERSION, nodeId });
   }
 
   /**
    * @param answer sees the state right after the command; it must copy what it keeps
+   * @param now    when the decision is made; by default the clock's
    * @throws DomainError
    */
-  execute<Answer>(
+  async execute<Answer>(
     { companyId, agentId }: AgentAddress,
-    command: UntimedAgentCommand,
+    command: BareAgentCommand,
     cause: Cause,
     answer: (state: AgentState) => Answer,
+    now: Date = this.clock.now(),
   ): Promise<Executed<AgentEvent, Answer>> {
-    const timed = { ...command, at: this.clock.now().toISOString() };
+    const circumstances: Circumstances = {
+      at: now.toISOString(),
+      companyPaused: HELD_WITH_COMPANY.has(command.type) && (await this.isCompanyPaused(companyId)),
+      nextRunId: uuidv7(),
+      jitter: Math.random(),
+    };
     return this.store.execute(
       agentStream(companyId, agentId),
-      timed,
+      { ...command, ...circumstances },
       {
         commandId: uuidv7(),
         companyId,

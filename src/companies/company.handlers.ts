@@ -1,4 +1,4 @@
-import { Inject } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { ICommandHandler, IQueryHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
@@ -7,12 +7,12 @@ import type { EventLog } from '../event-log/event-log';
 import { ALL_COMPANIES, ExternalKeys } from '../event-log/external-keys';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
-import type { Actor, Position } from '../kernel/event';
+import type { Actor, Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { companyStream } from '../kernel/streams';
 import { Processing } from '../processing/processing';
 import { CLOCK, EVENT_LOG, NODE_ID } from '../tokens';
-import type { CompanyState, RegisterCompany as RegisterCompanyCommand } from './domain/company.decider';
+import type { CompanyCommand, CompanyState } from './domain/company.decider';
 import { companyDecider } from './domain/company.decider';
 import type { CompanyEvent } from './domain/company.events';
 import { COMPANY_SCHEMA_VERSION } from './domain/company.events';
@@ -29,6 +29,16 @@ export class RegisterCompany extends Command<Written<CompanyDocument>> {
   }
 }
 
+export class ChangeCompanyStatus extends Command<Written<CompanyDocument>> {
+  constructor(
+    readonly companyId: string,
+    readonly change: 'pause' | 'resume',
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
 export class GetCompany extends Query<CompanyDocument> {
   constructor(
     readonly companyId: string,
@@ -38,33 +48,77 @@ export class GetCompany extends Query<CompanyDocument> {
   }
 }
 
-@CommandHandler(RegisterCompany)
-export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> {
-  private readonly store: AggregateStore<CompanyState, RegisterCompanyCommand, CompanyEvent>;
+/** The way to the companies' streams. */
+@Injectable()
+export class CompaniesStore {
+  private readonly store: AggregateStore<CompanyState, CompanyCommand, CompanyEvent>;
 
   constructor(
     @Inject(EVENT_LOG) private readonly log: EventLog,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(NODE_ID) nodeId: string,
-    private readonly keys: ExternalKeys,
-    private readonly directory: Directory,
   ) {
     this.store = new AggregateStore(log, companyDecider, { schemaVersion: COMPANY_SCHEMA_VERSION, nodeId });
   }
+
+  /** Answers the position by which the command's effect is seen, and the registration, where it was one. */
+  async execute(
+    command: CompanyCommand extends infer C ? (C extends CompanyCommand ? Omit<C, 'at'> : never) : never,
+    actor: Actor,
+  ): Promise<{ position: Position; registered: Recorded<CompanyRegistered> | null }> {
+    const { companyId } = command;
+    const { events, position } = await this.store.execute(
+      companyStream(companyId),
+      { ...command, at: this.clock.now().toISOString() },
+      { commandId: uuidv7(), companyId, actor },
+      () => undefined,
+    );
+    const registered = events.find(isRegistration) ?? null;
+    return { position: position ?? (await this.log.head()), registered };
+  }
+}
+
+type CompanyRegistered = Extract<CompanyEvent, { type: 'CompanyRegistered' }>;
+
+function isRegistration(recorded: Recorded<CompanyEvent>): recorded is Recorded<CompanyRegistered> {
+  return recorded.event.type === 'CompanyRegistered';
+}
+
+@CommandHandler(RegisterCompany)
+export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> {
+  constructor(
+    private readonly companies: CompaniesStore,
+    private readonly keys: ExternalKeys,
+    private readonly directory: Directory,
+  ) {}
 
   async execute({ name, externalKey, actor }: RegisterCompany) {
     const newId = uuidv7();
     const companyId =
       externalKey === null ? newId : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, actor);
-    const at = this.clock.now().toISOString();
-    const { events, position } = await this.store.execute(
-      companyStream(companyId),
-      { type: 'RegisterCompany', at, companyId, name, externalKey },
-      { commandId: uuidv7(), companyId, actor },
-      () => undefined,
-    );
-    const seenBy = position ?? (await this.log.head());
-    return new Written(await this.directory.company(companyId), seenBy, events.length > 0 ? 201 : 200);
+    const command = { type: 'RegisterCompany', companyId, name, externalKey } as const;
+    const { position, registered } = await this.companies.execute(command, actor);
+    // The answer to a new one comes from its own event: what has been written is never answered with a failure.
+    if (registered) return new Written(companiesProjection.evolve(null, registered)!, position, 201);
+    return new Written(await this.directory.company(companyId), position, 200);
+  }
+}
+
+@CommandHandler(ChangeCompanyStatus)
+export class ChangeCompanyStatusHandler implements ICommandHandler<ChangeCompanyStatus> {
+  constructor(
+    private readonly companies: CompaniesStore,
+    private readonly processing: Processing,
+    private readonly directory: Directory,
+  ) {}
+
+  async execute({ companyId, change, actor }: ChangeCompanyStatus) {
+    await this.directory.company(companyId);
+    const type = change === 'pause' ? 'PauseCompany' : 'ResumeCompany';
+    const { position } = await this.companies.execute({ type, companyId }, actor);
+    // Whoever reads the answer finds the company's agents held, or not held any more.
+    await this.processing.waitFor(position, [companiesProjection.name]);
+    return new Written(await this.directory.company(companyId), position);
   }
 }
 

@@ -16,7 +16,7 @@ describe('a refusal', () => {
 
   test('keeps its own words, details and cause', () => {
     const cause = new Error('why');
-    const error = new DomainError('not_found', 'no such thing', { id: 1 }, { cause });
+    const error = new DomainError('run_not_found', 'no such thing', { id: 1 }, { cause });
     expect(error).toMatchObject({ message: 'no such thing', details: { id: 1 }, cause });
   });
 });

@@ -8,7 +8,6 @@ export const errorCatalogue = {
   unsupported_media_type: 'The request body is not JSON',
   unauthorized: 'A valid token is needed',
   forbidden_host: 'The Host or Origin of the request is not allowed',
-  not_found: 'There is no such thing',
   route_not_found: 'There is no such route',
   company_not_found: 'There is no such company',
   agent_not_found: 'There is no such agent',

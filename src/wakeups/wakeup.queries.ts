@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import type { IQueryHandler } from '@nestjs/cqrs';
 import { Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
@@ -30,19 +31,33 @@ export class ListWakeups extends Query<{ items: WakeupView[]; nextCursor: string
 
 const NEEDED = [wakeupsProjection.name, runsProjection.name];
 
-@QueryHandler(GetWakeup)
-export class GetWakeupHandler implements IQueryHandler<GetWakeup> {
+/** Shows a wakeup as it is at a position, or later. */
+@Injectable()
+export class WakeupAnswers {
   constructor(
     private readonly directory: Directory,
     private readonly processing: Processing,
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ wakeupId, waitFor }: GetWakeup) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+  async one(wakeupId: string, seenBy: Position | null): Promise<WakeupView> {
+    if (seenBy !== null) await this.processing.waitFor(seenBy, NEEDED);
     const wakeup = await this.directory.wakeup(wakeupId);
     const run = wakeup.runId === null ? null : await this.readModels.get(runsProjection, wakeup.runId);
     return wakeupView(wakeup, run ?? undefined);
+  }
+}
+
+@QueryHandler(GetWakeup)
+export class GetWakeupHandler implements IQueryHandler<GetWakeup> {
+  constructor(
+    private readonly processing: Processing,
+    private readonly answers: WakeupAnswers,
+  ) {}
+
+  async execute({ wakeupId, waitFor }: GetWakeup) {
+    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    return this.answers.one(wakeupId, null);
   }
 }
 

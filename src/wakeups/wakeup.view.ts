@@ -15,6 +15,7 @@ export function wakeupView(document: WakeupDocument, run: RunDocument | undefine
   return {
     ...wakeup,
     runId: waits && !visible ? null : document.runId,
-    runStatus: visible?.status ?? (document.status === 'queued' ? 'queued' : null),
+    // Who joined a wakeup that was then given up shares its fate.
+    runStatus: visible?.status ?? run?.droppedAs ?? (document.status === 'queued' ? 'queued' : null),
   };
 }

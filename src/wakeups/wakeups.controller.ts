@@ -6,6 +6,7 @@ import { RequestActor } from '../http/actor';
 import { limitSchema, parse, parseWaitFor } from '../http/parse';
 import { DomainError } from '../kernel/errors';
 import type { Actor } from '../kernel/event';
+import { CancelWakeup } from './cancel-wakeup.handler';
 import { WakeAgent } from './wake.handler';
 import { GetWakeup, ListWakeups } from './wakeup.queries';
 import { wakeupSchema } from './wakeup.schemas';
@@ -53,6 +54,12 @@ export class WakeupsController {
   list(@Param('agentId') agentId: string, @Query() query: unknown) {
     const { waitFor, ...page } = parse(listSchema, query);
     return this.queries.execute(new ListWakeups(agentId, page, parseWaitFor(waitFor)));
+  }
+
+  @Post('wakeups/:wakeupId/cancel')
+  @HttpCode(200)
+  cancel(@Param('wakeupId') wakeupId: string, @RequestActor() actor: Actor) {
+    return this.commands.execute(new CancelWakeup(wakeupId, actor));
   }
 
   @Get('wakeups/:wakeupId')

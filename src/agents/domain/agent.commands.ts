@@ -1,4 +1,12 @@
-import type { AgentConfiguration, EndCause, LogSummary, RunReport, WakeupRequest } from './agent.events';
+import type { CostEntry } from '../../costs/domain/cost-entry';
+import type {
+  AgentConfiguration,
+  DueTime,
+  EndCause,
+  LogSummary,
+  RunReport,
+  WakeupRequest,
+} from './agent.events';
 
 /** What an agent can be told. Ids, time and hashes come with the command: the decider makes none. */
 export type AgentCommand =
@@ -9,12 +17,15 @@ export type AgentCommand =
   | { type: 'ResumeAgent'; at: string }
   | { type: 'TerminateAgent'; at: string }
   | RequestWakeup
+  | CancelWakeup
   | ReleaseDeferredWakeups
+  | ScheduleTimer
+  | HandleDue
   | StartRun
   | CancelRun
   | RequestRunEnd
   | FinishRun
-  | { type: 'ResetSession'; at: string };
+  | { type: 'ResetSession'; at: string; taskKey: string | null };
 
 export interface RegisterAgent {
   type: 'RegisterAgent';
@@ -45,12 +56,52 @@ export interface RequestWakeup {
   keyHash: string | null;
   /** SHA-256 of the whole request, to tell a repeat from a reuse. */
   requestHash: string;
+  companyPaused: boolean;
+}
+
+export interface CancelWakeup {
+  type: 'CancelWakeup';
+  at: string;
+  wakeupId: string;
+}
+
+/** The agent's schedule is new or has changed: says when it is due first. */
+export interface ScheduleTimer {
+  type: 'ScheduleTimer';
+  at: string;
+  /** Of the configuration that the due time was computed from. */
+  version: number;
+  due: DueTime | null;
+}
+
+/**
+ * Does what has come due: the agent's timer, wakeups that were not to run before now, deadlines. What is not due yet,
+ * or not any more, is left alone: late and repeated calls are harmless.
+ */
+export interface HandleDue {
+  type: 'HandleDue';
+  at: string;
+  companyPaused: boolean;
+  /** Ready-made for the timer's wakeup; null where the caller doesn't think that the timer is due. */
+  timer: DueTimer | null;
 }
 
 /** Turns the deferred wakeups for which there is a slot now into queued runs. */
 export interface ReleaseDeferredWakeups {
   type: 'ReleaseDeferredWakeups';
   at: string;
+  companyPaused: boolean;
+}
+
+export interface DueTimer {
+  wakeupId: string;
+  runId: string;
+  request: WakeupRequest;
+  requestHash: string;
+  /** The due time after this one. */
+  next: DueTime | null;
+  /** More than this one occurrence has gone by unseen. */
+  missed: boolean;
 }
 
 /** Claims a queued run for a node. */
@@ -60,6 +111,7 @@ export interface StartRun {
   runId: string;
   nodeId: string;
   claimId: string;
+  companyPaused: boolean;
 }
 
 /** Somebody wants a run gone: a queued one ends at once, a running one is asked to. */
@@ -83,6 +135,10 @@ export interface FinishRun {
   runId: string;
   nodeId: string;
   claimId: string;
+  /** For the run that may follow: a retry, or a follow-up. */
+  nextRunId: string;
+  /** 0 to 1, spreads the waiting time of a retry. */
+  jitter: number;
   outcome: {
     exitCode: number | null;
     signal: string | null;
@@ -92,4 +148,5 @@ export interface FinishRun {
     report: RunReport | null;
     log: LogSummary | null;
   };
+  settlement: CostEntry | null;
 }

@@ -4,10 +4,12 @@ import { assertNever } from '../../kernel/decider';
 import { DomainError } from '../../kernel/errors';
 import type { AgentCommand, RegisterAgent, UpdateAgent } from './agent.commands';
 import type { AgentConfiguration, AgentEvent } from './agent.events';
+import { evolveAgent, initialAgent } from './agent.evolve';
 import type { AgentState, RegisteredAgent } from './agent.state';
-import { evolveAgent, initialAgent } from './agent.state';
+import { cancelled, decideCancelWakeup, decideDue, decideRelease, decideSchedule } from './due.decision';
+
 import { decideCancel, decideFinish, decideRequestEnd, decideStart, endRun } from './run.decision';
-import { decideRelease, decideWakeup } from './wakeup.decision';
+import { decideWakeup } from './wakeup.decision';
 
 /** The agent is the consistency boundary: whatever must not happen twice or too often is decided here, on its stream. */
 export const agentDecider: Decider<AgentState, AgentCommand, AgentEvent> = {
@@ -35,8 +37,14 @@ function decideAgent(command: AgentCommand, state: AgentState): readonly AgentEv
       return terminate(command.at, state);
     case 'RequestWakeup':
       return decideWakeup(command, state);
+    case 'CancelWakeup':
+      return decideCancelWakeup(command, state);
     case 'ReleaseDeferredWakeups':
-      return decideRelease(state);
+      return decideRelease(command, state);
+    case 'ScheduleTimer':
+      return decideSchedule(command, state);
+    case 'HandleDue':
+      return decideDue(command, state);
     case 'StartRun':
       return decideStart(command, state);
     case 'CancelRun':
@@ -46,7 +54,7 @@ function decideAgent(command: AgentCommand, state: AgentState): readonly AgentEv
     case 'FinishRun':
       return decideFinish(command, state);
     case 'ResetSession':
-      return [{ type: 'SessionReset', data: id }];
+      return [{ type: 'SessionReset', data: { ...id, taskKey: command.taskKey } }];
     default:
       return assertNever(command, 'agent command');
   }
@@ -98,10 +106,7 @@ function terminate(at: string, state: RegisteredAgent): AgentEvent[] {
   return [
     { type: 'AgentTerminated', data: { companyId, agentId } },
     ...[...state.runs.values()].flatMap((run) => endRun(run, 'terminate', at, state)),
-    ...waiting.map(({ wakeupId, runId }): AgentEvent => {
-      const reason = 'agent.terminated';
-      return { type: 'WakeupCancelled', data: { companyId, agentId, wakeupId, runId, reason } };
-    }),
+    ...waiting.map((wakeup) => cancelled(wakeup, 'agent.terminated', state)),
   ];
 }
 

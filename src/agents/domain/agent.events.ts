@@ -1,4 +1,5 @@
-import type { DomainEvent } from '../../kernel/event';
+import type { CostEntry, Usage } from '../../costs/domain/cost-entry';
+import type { DomainEvent, Revision } from '../../kernel/event';
 import type { HeartbeatPolicy, RunLimits } from './policy';
 
 /** The events of an agent's stream: what it is, every decision about a wakeup, and the frame of every run. */
@@ -14,6 +15,8 @@ export type AgentEvent =
   | WakeupDeferred
   | WakeupSkipped
   | WakeupCancelled
+  | WakeupExpired
+  | TimerScheduled
   | RunQueued
   | RunStarted
   | RunEndRequested
@@ -84,23 +87,64 @@ export type WakeupCoalesced = DomainEvent<
   'WakeupCoalesced',
   OfAgent & { wakeupId: string; runId: string; intoWakeupId: string | null; reason: CoalesceReason }
 >;
-export type CoalesceReason = 'run.queued' | 'wakeup.deferred';
+export type CoalesceReason =
+  | 'run.queued'
+  | 'wakeup.deferred'
+  /** A receipt only: the run that is going on is taken to cover it. */
+  | 'run.running'
+  /** That run had already exited when the wakeup came: a follow-up covers it. */
+  | 'run.exited'
+  /** A failed run is about to be tried again. */
+  | 'retry.waiting';
 
 /** The wakeup waits. `runId` is reserved for the run that it becomes. */
 export type WakeupDeferred = DomainEvent<
   'WakeupDeferred',
   OfAgent & { wakeupId: string; runId: string; reason: DeferReason; dueAt: string | null; deadlineAt: string }
 >;
-export type DeferReason = 'agent.busy';
+export type DeferReason =
+  | 'agent.busy'
+  /** It is not to run before `dueAt`, and is decided anew then. */
+  | 'not.before'
+  /** It was due while the agent could not be woken, and is decided anew when it can. */
+  | 'agent.held';
 
 export type WakeupSkipped = DomainEvent<'WakeupSkipped', OfAgent & { wakeupId: string; reason: SkipReason }>;
-export type SkipReason = 'heartbeat.disabled' | 'heartbeat.wakeOnDemand.disabled';
+export type SkipReason =
+  | 'heartbeat.disabled'
+  | 'heartbeat.wakeOnDemand.disabled'
+  | 'runs.dailyCap'
+  | 'circuit.open'
+  | 'company.paused'
+  | 'agent.paused'
+  | 'agent.pending_approval'
+  /** Where nobody can be refused: a timer, or a wakeup that was deferred. */
+  | 'agent.busy'
+  | 'wakeups.tooManyOpen'
+  /** The timer was due while nobody was there to see it, and its policy doesn't make up for that. */
+  | 'timer.missed';
 
 /** A waiting wakeup is over, and the run that was reserved for it will not be. */
 export type WakeupCancelled = DomainEvent<
   'WakeupCancelled',
   OfAgent & { wakeupId: string; runId: string; reason: string }
 >;
+
+/** A wakeup has waited too long. */
+export type WakeupExpired = DomainEvent<
+  'WakeupExpired',
+  OfAgent & { wakeupId: string; runId: string; reason: 'deferral.expired' }
+>;
+
+/** When the agent's own schedule is due next. */
+export type TimerScheduled = DomainEvent<'TimerScheduled', OfAgent & { due: DueTime | null }>;
+
+export interface DueTime {
+  /** With jitter: when the timer goes off. */
+  at: string;
+  /** Without: what the time after it is counted from. */
+  base: string;
+}
 
 /** One execution is wanted; it starts when a slot and a node are free. */
 export type RunQueued = DomainEvent<
@@ -116,6 +160,10 @@ export type RunQueued = DomainEvent<
     taskKey: string | null;
     attempt: number;
     retryOfRunId: string | null;
+    /** A retry waits until then; null: it may start at once. */
+    notBefore: string | null;
+    /** What a retry stands for beside its own wakeup; null where it is none, or there is nothing. */
+    inherited: { wakeupIds: string[]; coalescedCount: number } | null;
   }
 >;
 
@@ -128,8 +176,12 @@ export type RunStarted = DomainEvent<
     nodeId: string;
     claimId: string;
     attempt: number;
+    startedAt: string;
+    taskKey: string | null;
     sessionIdBefore: string | null;
     adapterType: string;
+    /** Of the event that holds the configuration that the run started with. */
+    configurationRevision: Revision;
     limits: RunLimits;
   }
 >;
@@ -154,15 +206,12 @@ export type RunEndRequested = DomainEvent<
 
 export type FinalRunStatus = 'succeeded' | 'failed' | 'cancelled' | 'timed_out';
 
-export interface Usage {
-  inputTokens: number;
-  outputTokens: number;
-  cachedInputTokens: number;
-}
-
 export interface StreamDigest {
+  /** What the agent wrote, as all of this but `storedSha256`. */
   bytes: number;
   sha256: string;
+  /** Over what is recorded of it, masked and without gaps; null where that is just what the agent wrote. */
+  storedSha256: string | null;
 }
 
 /** What is kept of a run's output when the bytes have aged out. */
@@ -199,7 +248,12 @@ export type RunFinished = DomainEvent<
     /** null: the run ended before anybody claimed it. */
     nodeId: string | null;
     claimId: string | null;
+    finishedAt: string;
+    invocationSource: WakeupSource;
+    taskKey: string | null;
     status: FinalRunStatus;
+    /** Whether another attempt follows: then the wakeup is still open. */
+    willRetry: boolean;
     errorCode: string | null;
     error: string | null;
     exitCode: number | null;
@@ -213,9 +267,14 @@ export type RunFinished = DomainEvent<
     /** The session was reset while the run was going on: what the run says of session and state doesn't count. */
     sessionReset: boolean;
     report: RunReport | null;
+    /** What the ledger lacked for this run; null: nothing, or nothing was executed. */
+    settlement: CostEntry | null;
     log: LogSummary | null;
   }
 >;
 
-/** Session, state and last error are forgotten; a run that is going on doesn't bring its session back. */
-export type SessionReset = DomainEvent<'SessionReset', OfAgent>;
+/**
+ * Session, state and last error are forgotten, of one task or (`taskKey` null) of the agent as a whole; a run that is
+ * going on doesn't bring its session back.
+ */
+export type SessionReset = DomainEvent<'SessionReset', OfAgent & { taskKey: string | null }>;

@@ -5,6 +5,7 @@ import {
   approved,
   cancelledWakeup,
   configuration,
+  due,
   endRequested,
   finish,
   finished,
@@ -27,7 +28,7 @@ import { givenFor } from '../../../test/support/given';
 import type { AgentCommand, RegisterAgent } from './agent.commands';
 import { agentDecider } from './agent.decider';
 import type { AgentEvent } from './agent.events';
-import { evolveAgent } from './agent.state';
+import { evolveAgent } from './agent.evolve';
 
 const given = givenFor(agentDecider);
 
@@ -35,8 +36,8 @@ const approve = { type: 'ApproveAgent', at: NOW } as const;
 const pause = { type: 'PauseAgent', at: NOW, reason: 'manual' } as const;
 const resume = { type: 'ResumeAgent', at: NOW } as const;
 const terminate = { type: 'TerminateAgent', at: NOW } as const;
-const reset = { type: 'ResetSession', at: NOW } as const;
-const release = { type: 'ReleaseDeferredWakeups', at: NOW } as const;
+const reset = { type: 'ResetSession', at: NOW, taskKey: null } as const;
+const release = { type: 'ReleaseDeferredWakeups', at: NOW, companyPaused: false } as const;
 
 const pending = registered({}, { requiresApproval: true });
 
@@ -61,6 +62,9 @@ describe('before an agent is registered', () => {
     ...[update({}), approve, pause, resume, terminate, wake(1), release],
     ...[start(1), { type: 'CancelRun', at: NOW, runId: 'r1' } as const, finish(1), reset],
     { type: 'RequestRunEnd', at: NOW, runId: 'r1', cause: 'timeout' },
+    { type: 'CancelWakeup', at: NOW, wakeupId: 'w1' },
+    { type: 'ScheduleTimer', at: NOW, version: 1, due: null },
+    due(NOW),
   ];
 
   test.each(commands.map((command) => [command.type, command] as const))(
@@ -276,8 +280,8 @@ describe('resetting the session', () => {
 
   test('forgets it', () => {
     const ran = [registered(), runningRun(1), finished(1, { sessionIdAfter: 's1' })];
-    expect(given(...ran).state()).toMatchObject({ sessionId: 's1' });
-    expect(given(...ran, sessionReset).state()).toMatchObject({ sessionId: null });
+    expect(given(...ran).state()).toMatchObject({ sessions: { own: 's1' } });
+    expect(given(...ran, sessionReset).state()).toMatchObject({ sessions: { own: null } });
   });
 });
 

@@ -1,19 +1,14 @@
-import { assertNever } from '../../kernel/decider';
 import type { Revision } from '../../kernel/event';
 import type {
   AgentConfiguration,
-  AgentEvent,
+  DeferReason,
+  DueTime,
   EndCause,
-  RunEndRequested,
-  RunFinished,
-  RunQueued,
-  RunStarted,
   TriggerDetail,
-  WakeupCoalesced,
-  WakeupDeferred,
   WakeupRequested,
   WakeupSource,
 } from './agent.events';
+import type { HeartbeatPolicy } from './policy';
 
 /** What an agent's decisions rest on. Bounded, whatever its history: no payloads, no contexts, nothing final. */
 export type AgentState = UnregisteredAgent | RegisteredAgent;
@@ -33,14 +28,31 @@ export interface RegisteredAgent {
   configuration: AgentConfiguration;
   /** Of the configuration: 1, 2, 3 … */
   version: number;
+  /** Of the event that holds it. */
+  configurationRevision: Revision;
   /** The newest idempotency keys, oldest first. */
   keys: Map<string, KeyUse>;
   /** The open wakeups that made, or will make, a run. Oldest first. */
   wakeups: Map<string, OpenWakeup>;
   runs: Map<string, OpenRun>;
-  sessionId: string | null;
+  sessions: Sessions;
+  /** Of the agent's own schedule. */
+  nextDue: DueTime | null;
+  startsToday: { day: string; count: number };
+  /** Runs that failed in a row, and when the last of them did. */
+  failures: { count: number; lastMs: number };
+  lastInterruptMs: number | null;
   /** Requests are known by the revision of their `WakeupRequested` until they are decided. */
-  lastRequest: { revision: Revision; data: WakeupRequested['data'] } | null;
+  lastRequest: PendingRequest | null;
+  /** Of the run that finished last: wakeups that it took in after it had exited, see `whenBusy: coalesce`. */
+  lateAbsorbed: AbsorbedWakeup[];
+}
+
+export interface Sessions {
+  /** Of the agent as a whole. */
+  own: string | null;
+  /** By task, the one used last at the end. */
+  byTask: Map<string, string>;
 }
 
 export interface KeyUse {
@@ -50,6 +62,17 @@ export interface KeyUse {
   usedAtMs: number;
   /** Of the `WakeupRequested`. */
   revision: Revision;
+}
+
+export interface PendingRequest {
+  revision: Revision;
+  data: WakeupRequested['data'];
+}
+
+/** A request, by what its run's context is made of later. */
+export interface RequestRef {
+  revision: Revision;
+  wakeupId: string;
 }
 
 export interface OpenWakeup {
@@ -62,9 +85,9 @@ export interface OpenWakeup {
   priority: number;
   coalesceKey: string | null;
   taskKey: string | null;
-  deferral: { dueAt: string | null; deadlineAt: string } | null;
-  /** Revisions of the requests that the run stands for: its own first, then the newest of those coalesced into it. */
-  requests: Revision[];
+  deferral: { reason: DeferReason; dueAt: string | null; deadlineAt: string } | null;
+  /** The requests that the run stands for: its own first, then the newest of those coalesced into it. */
+  requests: RequestRef[];
   coalescedCount: number;
 }
 
@@ -73,200 +96,41 @@ export interface OpenRun {
   runId: string;
   wakeupId: string;
   coalesceKey: string | null;
+  taskKey: string | null;
   priority: number;
   attempt: number;
-  queuedRevision: Revision;
+  /** A retry waits until then, ISO 8601. */
+  notBefore: string | null;
+  source: WakeupSource;
   startedRevision: Revision | null;
   claim: { nodeId: string; claimId: string; sessionIdBefore: string | null } | null;
   endCause: EndCause | null;
   endRequestedAt: string | null;
   sessionReset: boolean;
+  /** The newest wakeups that it took in while it was running. */
+  absorbed: AbsorbedWakeup[];
+}
+
+/** Enough of a request to make a run of it later. */
+export interface AbsorbedWakeup extends RequestRef {
+  requestedMs: number;
+  source: WakeupSource;
+  triggerDetail: TriggerDetail | null;
+  priority: number;
+  coalesceKey: string | null;
+  taskKey: string | null;
 }
 
 export const MAX_KEYS = 10_000;
+/** How long an idempotency key is remembered. */
+export const KEY_LIFETIME_MS = 24 * 3_600_000;
 export const MAX_OPEN_WAKEUPS = 1_000;
 /** A run's context names its first request and at most this many of the newest. */
 export const MAX_CONTEXT_WAKEUPS = 100;
+export const MAX_TASK_SESSIONS = 1_000;
 
-export function initialAgent(): AgentState {
-  return { status: 'unregistered', revision: -1 };
-}
-
-/** Owns and changes the state it is given, see `Decider`. */
-export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
-  const revision = state.revision + 1;
-  if (event.type === 'AgentRegistered') return registered(event.data, revision);
-  if (state.status === 'unregistered') throw new Error(`${event.type} before AgentRegistered`);
-  state.revision = revision;
-  switch (event.type) {
-    case 'AgentUpdated': {
-      const { name, adapterType, adapterConfig, runtimeConfig } = event.data;
-      state.configuration = { name, adapterType, adapterConfig, runtimeConfig };
-      state.version += 1;
-      return state;
-    }
-    case 'AgentApproved':
-    case 'AgentResumed':
-      state.status = 'active';
-      return state;
-    case 'AgentPaused':
-      state.status = 'paused';
-      return state;
-    case 'AgentTerminated':
-      state.status = 'terminated';
-      return state;
-    case 'WakeupRequested':
-      return rememberRequest(state, event.data);
-    case 'WakeupCoalesced':
-      return coalesce(state, event.data);
-    case 'WakeupDeferred':
-      return defer(state, event.data);
-    case 'WakeupSkipped':
-      return state;
-    case 'WakeupCancelled':
-      state.wakeups.delete(event.data.wakeupId);
-      return state;
-    case 'RunQueued':
-      return queueRun(state, event.data);
-    case 'RunStarted':
-      return startRun(state, event.data);
-    case 'RunEndRequested':
-      return requestEnd(runOf(state, event.data.runId), event.data, state);
-    case 'RunFinished':
-      return finishRun(state, event.data);
-    case 'SessionReset':
-      state.sessionId = null;
-      for (const run of state.runs.values()) if (run.status === 'running') run.sessionReset = true;
-      return state;
-    default:
-      return assertNever(event, 'agent event');
-  }
-}
-
-function registered(
-  data: Extract<AgentEvent, { type: 'AgentRegistered' }>['data'],
-  revision: Revision,
-): RegisteredAgent {
-  const { companyId, agentId, externalKey, name, adapterType, adapterConfig, runtimeConfig } = data;
-  return {
-    status: data.requiresApproval ? 'pending_approval' : 'active',
-    revision,
-    companyId,
-    agentId,
-    externalKey,
-    configuration: { name, adapterType, adapterConfig, runtimeConfig },
-    version: 1,
-    keys: new Map(),
-    wakeups: new Map(),
-    runs: new Map(),
-    sessionId: null,
-    lastRequest: null,
-  };
-}
-
-function rememberRequest(state: RegisteredAgent, data: WakeupRequested['data']): AgentState {
-  state.lastRequest = { revision: state.revision, data: { ...data, payload: null, contextSnapshot: null } };
-  if (data.keyHash !== null) rememberKey(state, data.keyHash, data);
-  return state;
-}
-
-function rememberKey(state: RegisteredAgent, keyHash: string, data: WakeupRequested['data']): void {
-  state.keys.delete(keyHash);
-  state.keys.set(keyHash, {
-    requestHash: data.requestHash,
-    wakeupId: data.wakeupId,
-    usedAtMs: Date.parse(data.requestedAt),
-    revision: state.revision,
-  });
-  if (state.keys.size <= MAX_KEYS) return;
-  const [oldest] = state.keys.keys();
-  state.keys.delete(oldest!);
-}
-
-function coalesce(state: RegisteredAgent, data: WakeupCoalesced['data']): AgentState {
-  const target = wakeupOf(state, data.intoWakeupId ?? runOf(state, data.runId).wakeupId);
-  target.coalescedCount += 1;
-  target.requests.push(requestOf(state).revision);
-  if (target.requests.length > MAX_CONTEXT_WAKEUPS + 1) target.requests.splice(1, 1);
-  return state;
-}
-
-function defer(state: RegisteredAgent, data: WakeupDeferred['data']): AgentState {
-  const { dueAt, deadlineAt } = data;
-  state.wakeups.set(data.wakeupId, {
-    ...openWakeup(state, data.runId),
-    status: 'deferred',
-    deferral: { dueAt, deadlineAt },
-  });
-  return state;
-}
-
-function queueRun(state: RegisteredAgent, data: RunQueued['data']): AgentState {
-  const { runId, wakeupId, coalesceKey, priority, attempt } = data;
-  const wakeup = state.wakeups.get(wakeupId) ?? openWakeup(state, runId);
-  wakeup.status = 'queued';
-  wakeup.deferral = null;
-  state.wakeups.set(wakeupId, wakeup);
-  state.runs.set(runId, {
-    status: 'queued',
-    runId,
-    wakeupId,
-    coalesceKey,
-    priority,
-    attempt,
-    queuedRevision: state.revision,
-    startedRevision: null,
-    claim: null,
-    endCause: null,
-    endRequestedAt: null,
-    sessionReset: false,
-  });
-  return state;
-}
-
-function startRun(state: RegisteredAgent, data: RunStarted['data']): AgentState {
-  const run = runOf(state, data.runId);
-  run.status = 'running';
-  run.startedRevision = state.revision;
-  run.claim = { nodeId: data.nodeId, claimId: data.claimId, sessionIdBefore: data.sessionIdBefore };
-  wakeupOf(state, run.wakeupId).status = 'claimed';
-  return state;
-}
-
-function requestEnd(run: OpenRun, data: RunEndRequested['data'], state: RegisteredAgent): AgentState {
-  run.endCause ??= data.cause;
-  run.endRequestedAt ??= data.requestedAt;
-  return state;
-}
-
-function finishRun(state: RegisteredAgent, data: RunFinished['data']): AgentState {
-  state.runs.delete(data.runId);
-  state.wakeups.delete(data.wakeupId);
-  if (data.claimId !== null && !data.sessionReset) state.sessionId = data.sessionIdAfter;
-  return state;
-}
-
-function openWakeup(state: RegisteredAgent, runId: string): OpenWakeup {
-  const { revision, data } = requestOf(state);
-  const { wakeupId, source, triggerDetail, priority, coalesceKey, taskKey } = data;
-  return {
-    status: 'queued',
-    wakeupId,
-    runId,
-    source,
-    triggerDetail,
-    priority,
-    coalesceKey,
-    taskKey,
-    deferral: null,
-    requests: [revision],
-    coalescedCount: 0,
-  };
-}
-
-function requestOf(state: RegisteredAgent) {
-  if (!state.lastRequest) throw new Error('a decision without a request before it');
-  return state.lastRequest;
+export function policyOf(state: RegisteredAgent): HeartbeatPolicy {
+  return state.configuration.runtimeConfig.heartbeat;
 }
 
 export function runOf(state: RegisteredAgent, runId: string): OpenRun {
@@ -281,8 +145,29 @@ export function wakeupOf(state: RegisteredAgent, wakeupId: string): OpenWakeup {
   return wakeup;
 }
 
+export function sessionOf(state: RegisteredAgent, taskKey: string | null): string | null {
+  return taskKey === null ? state.sessions.own : (state.sessions.byTask.get(taskKey) ?? null);
+}
+
 export function runningCount(state: RegisteredAgent): number {
   let count = 0;
   for (const run of state.runs.values()) if (run.status === 'running') count += 1;
   return count;
+}
+
+/**
+ * Whether a run of this key could run beside those that run now: a slot of the policy is free, and no run of the same
+ * key is running (they would share a session).
+ */
+export function hasFreeSlot(coalesceKey: string | null, state: RegisteredAgent): boolean {
+  if (runningCount(state) >= policyOf(state).maxConcurrentRuns) return false;
+  for (const run of state.runs.values()) {
+    if (run.status === 'running' && run.coalesceKey === coalesceKey) return false;
+  }
+  return true;
+}
+
+/** Runs that were started on the UTC day of `at`. */
+export function startsOn(state: RegisteredAgent, at: string): number {
+  return state.startsToday.day === at.slice(0, 10) ? state.startsToday.count : 0;
 }

@@ -3,9 +3,9 @@ import type { CancelRun, FinishRun, RequestRunEnd, StartRun } from './agent.comm
 import type { AgentEvent, EndCause, FinalRunStatus, RunFinished } from './agent.events';
 import { endCauses } from './agent.events';
 import type { OpenRun, RegisteredAgent } from './agent.state';
-import { runningCount } from './agent.state';
+import { hasFreeSlot, policyOf, runningCount, sessionOf, startsOn } from './agent.state';
 import { runLimits } from './policy';
-import { hasFreeSlot } from './wakeup.decision';
+import { followUpEvents, retryEvents, willRetry } from './run.aftermath';
 
 /** The claim. Nothing is started beyond the policy that is in force at this revision. */
 export function decideStart(command: StartRun, state: RegisteredAgent): AgentEvent[] {
@@ -16,8 +16,14 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
     throw notStartable('claimed');
   }
   if (state.status !== 'active') throw notStartable(state.status);
+  if (command.companyPaused) throw notStartable('company.paused');
   if (!hasFreeSlot(run.coalesceKey, state)) throw notStartable('no_free_slot');
-  const { companyId, agentId, configuration, sessionId } = state;
+  if (run.notBefore !== null && run.notBefore > command.at) throw notStartable('not_before', run.notBefore);
+  const { maxDailyRuns } = policyOf(state);
+  if (maxDailyRuns !== null && startsOn(state, command.at) >= maxDailyRuns) {
+    throw notStartable('daily_cap', nextDay(command.at));
+  }
+  const { companyId, agentId, configuration } = state;
   return [
     {
       type: 'RunStarted',
@@ -29,16 +35,25 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
         nodeId: command.nodeId,
         claimId: command.claimId,
         attempt: run.attempt,
-        sessionIdBefore: sessionId,
+        startedAt: command.at,
+        taskKey: run.taskKey,
+        sessionIdBefore: sessionOf(state, run.taskKey),
         adapterType: configuration.adapterType,
+        configurationRevision: state.configurationRevision,
         limits: runLimits(configuration.runtimeConfig.heartbeat),
       },
     },
   ];
 }
 
-function notStartable(because: string): DomainError {
-  return new DomainError('run_not_startable', undefined, { because });
+/** @param until when time alone will have changed that, ISO 8601 */
+function notStartable(because: string, until: string | null = null): DomainError {
+  return new DomainError('run_not_startable', undefined, { because, until });
+}
+
+function nextDay(at: string): string {
+  const midnight = new Date(`${at.slice(0, 10)}T00:00:00.000Z`);
+  return new Date(midnight.getTime() + 24 * 3_600_000).toISOString();
 }
 
 export function decideCancel(command: CancelRun, state: RegisteredAgent): AgentEvent[] {
@@ -53,7 +68,7 @@ export function decideRequestEnd(command: RequestRunEnd, state: RegisteredAgent)
 
 /** A queued run is over at once; a running one is asked to end, once: the first cause stands. */
 export function endRun(run: OpenRun, cause: EndCause, at: string, state: RegisteredAgent): AgentEvent[] {
-  if (run.status === 'queued') return [finishedUnstarted(run, cause, state)];
+  if (run.status === 'queued') return [finishedUnstarted(run, cause, at, state)];
   if (run.endCause) return [];
   const { companyId, agentId } = state;
   return [
@@ -71,7 +86,9 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
     throw new DomainError('claim_lost', undefined, { runId: run.runId });
   }
   const { outcome } = command;
-  const { status, errorCode, error } = weighOutcome(run, outcome);
+  const verdict = weighOutcome(run, outcome);
+  const { status, errorCode, error } = verdict;
+  const retries = willRetry(run, verdict, state);
   return [
     {
       type: 'RunFinished',
@@ -82,7 +99,11 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
         wakeupId: run.wakeupId,
         nodeId: command.nodeId,
         claimId: command.claimId,
+        finishedAt: command.at,
+        invocationSource: run.source,
+        taskKey: run.taskKey,
         status,
+        willRetry: retries,
         errorCode,
         error,
         exitCode: outcome.exitCode,
@@ -94,9 +115,11 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
         sessionIdAfter: sessionAfter(run, outcome, state),
         sessionReset: run.sessionReset,
         report: outcome.report,
+        settlement: command.settlement,
         log: outcome.log,
       },
     },
+    ...(retries ? retryEvents(command, run, state) : followUpEvents(command, run, state)),
   ];
 }
 
@@ -120,12 +143,13 @@ function weighOutcome(run: OpenRun, outcome: FinishRun['outcome']): Verdict {
 }
 
 function sessionAfter(run: OpenRun, outcome: FinishRun['outcome'], state: RegisteredAgent): string | null {
-  if (run.sessionReset) return state.sessionId;
+  const current = sessionOf(state, run.taskKey);
+  if (run.sessionReset) return current;
   if (outcome.report?.clearSession) return null;
-  return outcome.report?.sessionId ?? state.sessionId;
+  return outcome.report?.sessionId ?? current;
 }
 
-function finishedUnstarted(run: OpenRun, cause: EndCause, state: RegisteredAgent): RunFinished {
+function finishedUnstarted(run: OpenRun, cause: EndCause, at: string, state: RegisteredAgent): RunFinished {
   const { status, errorCode, error } = endCauses[cause];
   return {
     type: 'RunFinished',
@@ -136,7 +160,11 @@ function finishedUnstarted(run: OpenRun, cause: EndCause, state: RegisteredAgent
       wakeupId: run.wakeupId,
       nodeId: null,
       claimId: null,
+      finishedAt: at,
+      invocationSource: run.source,
+      taskKey: run.taskKey,
       status,
+      willRetry: false,
       errorCode,
       error,
       exitCode: null,
@@ -148,6 +176,7 @@ function finishedUnstarted(run: OpenRun, cause: EndCause, state: RegisteredAgent
       sessionIdAfter: null,
       sessionReset: false,
       report: null,
+      settlement: null,
       log: null,
     },
   };

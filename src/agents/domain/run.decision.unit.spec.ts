@@ -51,10 +51,12 @@ describe('starting', () => {
         data: {
           ...{ companyId: COMPANY, agentId: AGENT, runId: 'r1', wakeupId: 'w1' },
           ...{ nodeId: 'node-2', claimId: 'x', attempt: 1, sessionIdBefore: null, adapterType: 'process' },
-          limits,
+          ...{ startedAt: NOW, taskKey: null, configurationRevision: 0, limits },
         },
       });
-    given(registered(), queuedRun(1), updated(limits)).when(start(1)).then(started(1, { limits }));
+    given(registered(), queuedRun(1), updated(limits))
+      .when(start(1))
+      .then(started(1, { limits, configurationRevision: 3 }));
   });
 
   test('brings the session along', () => {
@@ -76,11 +78,11 @@ describe('starting', () => {
   test('what another claim has is refused', () => {
     given(...running)
       .when(start(1, { nodeId: 'node-2', claimId: 'c9' }))
-      .thenRefused('run_not_startable', { because: 'claimed' });
+      .thenRefused('run_not_startable', { because: 'claimed', until: null });
   });
 
   test('what is not open is refused', () => {
-    const notOpen = ['run_not_startable', { because: 'not_open' }] as const;
+    const notOpen = ['run_not_startable', { because: 'not_open', until: null }] as const;
     given(registered())
       .when(start(1))
       .thenRefused(...notOpen);
@@ -99,17 +101,17 @@ describe('starting', () => {
     const history = [registered(), ...queuedRun(1), paused];
     given(...history)
       .when(start(1))
-      .thenRefused('run_not_startable', { because: 'paused' });
+      .thenRefused('run_not_startable', { because: 'paused', until: null });
     given(...history, resumed)
       .when(start(1))
       .then(started(1));
     given(registered(), queuedRun(1), terminated)
       .when(start(1))
-      .thenRefused('run_not_startable', { because: 'terminated' });
+      .thenRefused('run_not_startable', { because: 'terminated', until: null });
   });
 
   describe('beyond the policy is refused', () => {
-    const noSlot = ['run_not_startable', { because: 'no_free_slot' }] as const;
+    const noSlot = ['run_not_startable', { because: 'no_free_slot', until: null }] as const;
 
     test('one at a time', () => {
       given(registered(), queuedRun(1, a), queuedRun(2, b), started(1))
@@ -137,7 +139,7 @@ describe('starting', () => {
         .thenRefused(...noSlot);
       given(registered(), runningRun(1, a), queuedRun(2, b), updated({ maxConcurrentRuns: 2 }))
         .when(start(2))
-        .then(started(2));
+        .then(started(2, { configurationRevision: 6 }));
     });
 
     test('until a run is over, not until it is asked to end', () => {
@@ -170,13 +172,17 @@ describe('cancelling', () => {
           ...{ status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled by control plane' },
           ...{ exitCode: null, signal: null, exitedAt: null, endCause: 'cancel', lastRunning: false },
           ...{ sessionIdBefore: null, sessionIdAfter: null, sessionReset: false, report: null, log: null },
+          ...{ finishedAt: NOW, invocationSource: 'on_demand', taskKey: null },
+          ...{ willRetry: false, settlement: null },
         },
       });
   });
 
   test('keeps the session that a run never had', () => {
     const history = [...running, finished(1, { sessionIdAfter: 's1' }), ...queuedRun(2)];
-    expect(given(...history, finishedUnstarted(2, 'cancel')).state()).toMatchObject({ sessionId: 's1' });
+    expect(given(...history, finishedUnstarted(2, 'cancel')).state()).toMatchObject({
+      sessions: { own: 's1' },
+    });
   });
 
   test('asks a running run to end, once', () => {
@@ -351,7 +357,7 @@ describe('finishing', () => {
   });
 
   test('keeps what was reported and what is known of the log', () => {
-    const digest = { bytes: 3, sha256: 'aa' };
+    const digest = { bytes: 3, sha256: 'aa', storedSha256: null };
     const log: LogSummary = {
       logs: { stdout: digest, stderr: digest },
       ...{ logBytes: 6, logSha256: 'bb', chainHead: 'cc' },
@@ -427,7 +433,9 @@ describe('the session', () => {
     given(...second)
       .when(finish(2, { report: said }))
       .then(finished(2, { ...session, report: said }));
-    expect(given(...second, finished(2, session)).state()).toMatchObject({ sessionId: sessionIdAfter });
+    expect(given(...second, finished(2, session)).state()).toMatchObject({
+      sessions: { own: sessionIdAfter },
+    });
   });
 
   test.each([
@@ -473,7 +481,7 @@ describe('the session', () => {
       given(...reset)
         .when(finish(2, { report: said }))
         .then(finished(2, { ...session, report: said }));
-      expect(given(...reset, finished(2, session)).state()).toMatchObject({ sessionId: null });
+      expect(given(...reset, finished(2, session)).state()).toMatchObject({ sessions: { own: null } });
     });
 
     test('does not touch what a later run says', () => {
@@ -493,7 +501,7 @@ describe('the session', () => {
       given(...history)
         .when(finish(1))
         .then(finished(1, over));
-      expect(given(...history, finished(1, over)).state()).toMatchObject({ sessionId: 's2' });
+      expect(given(...history, finished(1, over)).state()).toMatchObject({ sessions: { own: 's2' } });
     });
 
     test('does not concern a run that is only queued', () => {

@@ -1,13 +1,22 @@
 import { DomainError } from '../../kernel/errors';
 import type { RequestWakeup } from './agent.commands';
-import type { AgentEvent, SkipReason, WakeupRequest } from './agent.events';
+import type { AgentEvent, CoalesceReason, DeferReason, SkipReason, WakeupRequest } from './agent.events';
 import type { KeyUse, OpenRun, OpenWakeup, RegisteredAgent } from './agent.state';
-import { MAX_OPEN_WAKEUPS, runningCount } from './agent.state';
+import { hasFreeSlot, KEY_LIFETIME_MS, MAX_OPEN_WAKEUPS, policyOf, startsOn } from './agent.state';
 
-/** How long an idempotency key is remembered. */
-const KEY_LIFETIME_MS = 24 * 3_600_000;
-/** How long a wakeup may wait for its agent. */
+/** How long a wakeup may wait for its agent, from the request or from when it is due. */
 const DEFERRAL_LIFETIME_MS = 24 * 3_600_000;
+
+/** A request on its way through the checks: new, or deferred earlier and decided anew. */
+export interface Candidate {
+  at: string;
+  wakeupId: string;
+  /** For the run that it becomes, if it becomes one. */
+  runId: string;
+  asked: Pick<WakeupRequest, 'source' | 'triggerDetail' | 'priority' | 'coalesceKey' | 'taskKey'>;
+  /** null where it may run now. */
+  notBefore: string | null;
+}
 
 /**
  * What becomes of a request to wake the agent: the order of the checks is the contract's ("Wakeups" in the
@@ -15,149 +24,205 @@ const DEFERRAL_LIFETIME_MS = 24 * 3_600_000;
  */
 export function decideWakeup(command: RequestWakeup, state: RegisteredAgent): AgentEvent[] {
   if (findRepeat(command, state)) return [];
-  refuseUnlessWakeable(state);
-  const { request, wakeupId } = command;
-  const id = { companyId: state.companyId, agentId: state.agentId, wakeupId };
-  const requested = requestedEvent(command, state);
-
-  const skipReason = reasonToSkip(request, state);
-  if (skipReason) return [requested, { type: 'WakeupSkipped', data: { ...id, reason: skipReason } }];
-
-  const enqueues = state.configuration.runtimeConfig.heartbeat.whenBusy === 'enqueue';
-  const queued = enqueues ? undefined : startableRun(request.coalesceKey, state);
-  if (queued) {
-    return [
-      requested,
-      {
-        type: 'WakeupCoalesced',
-        data: { ...id, runId: queued.runId, intoWakeupId: null, reason: 'run.queued' },
-      },
-    ];
-  }
-  const deferred = enqueues ? undefined : waitingWakeup(request.coalesceKey, state);
-  if (deferred) {
-    const { runId, wakeupId: intoWakeupId } = deferred;
-    return [
-      requested,
-      { type: 'WakeupCoalesced', data: { ...id, runId, intoWakeupId, reason: 'wakeup.deferred' } },
-    ];
-  }
-  refuseTooManyOpen(state);
-  if (enqueues || hasFreeSlot(request.coalesceKey, state)) {
-    return [requested, queuedEvent(id, command.runId, request)];
-  }
-  return [requested, deferOrReject(command, state)];
+  refuseUnlessWakeable(command, state);
+  const { at, wakeupId, runId, request } = command;
+  const notBefore = request.notBefore !== null && request.notBefore > at ? request.notBefore : null;
+  return [
+    requestedEvent(command, state),
+    ...decideCandidate({ at, wakeupId, runId, asked: request, notBefore }, state),
+  ];
 }
 
 /** The earlier use of the command's idempotency key, if it still counts. */
-export function findRepeat(command: RequestWakeup, state: RegisteredAgent): KeyUse | undefined {
-  const use = command.keyHash === null ? undefined : state.keys.get(command.keyHash);
-  if (!use || Date.parse(command.at) - use.usedAtMs >= KEY_LIFETIME_MS) return undefined;
-  if (use.requestHash !== command.requestHash) {
+export function findRepeat(
+  { keyHash, requestHash, at }: Pick<RequestWakeup, 'keyHash' | 'requestHash' | 'at'>,
+  state: RegisteredAgent,
+): KeyUse | undefined {
+  const use = keyHash === null ? undefined : state.keys.get(keyHash);
+  if (!use || Date.parse(at) - use.usedAtMs >= KEY_LIFETIME_MS) return undefined;
+  if (use.requestHash !== requestHash) {
     throw new DomainError('idempotency_key_reused', undefined, { wakeupId: use.wakeupId });
   }
   return use;
 }
 
-function refuseUnlessWakeable(state: RegisteredAgent): void {
-  if (state.status === 'active') return;
-  throw new DomainError('agent_not_wakeable', `The agent is ${state.status}`, { status: state.status });
+function refuseUnlessWakeable({ companyPaused }: RequestWakeup, state: RegisteredAgent): void {
+  if (state.status !== 'active') {
+    throw new DomainError('agent_not_wakeable', `The agent is ${state.status}`, { status: state.status });
+  }
+  if (companyPaused) {
+    throw new DomainError('agent_not_wakeable', 'The company is paused', { status: 'company.paused' });
+  }
 }
 
-function reasonToSkip(request: WakeupRequest, state: RegisteredAgent): SkipReason | null {
-  const policy = state.configuration.runtimeConfig.heartbeat;
-  if (request.source === 'timer') return policy.enabled ? null : 'heartbeat.disabled';
-  return policy.wakeOnDemand ? null : 'heartbeat.wakeOnDemand.disabled';
+/**
+ * The checks from the policy on, for an agent that can be woken.
+ * @throws DomainError `too_many_open_wakeups`, `agent_busy`
+ */
+export function decideCandidate(candidate: Candidate, state: RegisteredAgent): AgentEvent[] {
+  const skipReason = reasonToSkip(candidate, state);
+  if (skipReason) return [skipped(candidate, skipReason, state)];
+  refuseTooManyOpen(candidate, state);
+  if (candidate.notBefore !== null) return [deferred(candidate, 'not.before', state)];
+  const { asked, runId } = candidate;
+  const { whenBusy } = policyOf(state);
+  const absorbing = absorbingRun(asked, whenBusy === 'enqueue', state);
+  if (absorbing) {
+    const reason = absorbing.notBefore === null ? 'run.queued' : 'retry.waiting';
+    return [coalesced(candidate, absorbing.runId, null, reason, state)];
+  }
+  const waiting =
+    whenBusy === 'enqueue' ? undefined : waitingWakeup(asked.coalesceKey, candidate.wakeupId, state);
+  if (waiting) return [coalesced(candidate, waiting.runId, waiting.wakeupId, 'wakeup.deferred', state)];
+  if (whenBusy === 'enqueue' || hasFreeSlot(asked.coalesceKey, state)) {
+    return [queuedEvent({ ...idOf(candidate, state), runId }, asked)];
+  }
+  return decideBusy(candidate, state);
 }
 
-function refuseTooManyOpen(state: RegisteredAgent): void {
-  if (state.wakeups.size < MAX_OPEN_WAKEUPS) return;
+/** There is no slot, and nothing that the wakeup could join. */
+function decideBusy(candidate: Candidate, state: RegisteredAgent): AgentEvent[] {
+  const policy = policyOf(state);
+  const running = runInTheWay(candidate.asked.coalesceKey, state);
+  switch (policy.whenBusy) {
+    case 'reject':
+      throw new DomainError('agent_busy');
+    case 'coalesce':
+      return [coalesced(candidate, running.runId, null, 'run.running', state)];
+    case 'interrupt':
+      return [...interruption(candidate, running, state), deferred(candidate, 'agent.busy', state)];
+    case 'followUp':
+    case 'enqueue':
+      return [deferred(candidate, 'agent.busy', state)];
+  }
+}
+
+/** At most one in the time that a run has to end. */
+function interruption({ at }: Candidate, running: OpenRun, state: RegisteredAgent): AgentEvent[] {
+  const sinceLastMs = Date.parse(at) - (state.lastInterruptMs ?? -Infinity);
+  if (running.endCause || sinceLastMs < policyOf(state).graceSec * 1_000) return [];
+  const { companyId, agentId } = state;
+  const data = { companyId, agentId, runId: running.runId, cause: 'interrupt', requestedAt: at } as const;
+  return [{ type: 'RunEndRequested', data }];
+}
+
+function reasonToSkip({ asked, at }: Candidate, state: RegisteredAgent): SkipReason | null {
+  const policy = policyOf(state);
+  if (asked.source === 'timer' && !policy.enabled) return 'heartbeat.disabled';
+  if (asked.source !== 'timer' && !policy.wakeOnDemand) return 'heartbeat.wakeOnDemand.disabled';
+  if (policy.maxDailyRuns !== null && startsOn(state, at) + queuedCount(state) >= policy.maxDailyRuns) {
+    return 'runs.dailyCap';
+  }
+  return isCircuitOpen(at, state) && asked.triggerDetail !== 'manual' ? 'circuit.open' : null;
+}
+
+/** After so many failures in a row: closed for the cool-down, then for all but one trial run. */
+function isCircuitOpen(at: string, state: RegisteredAgent): boolean {
+  const { circuitBreaker } = policyOf(state);
+  if (!circuitBreaker || state.failures.count < circuitBreaker.failures) return false;
+  const isCooling = Date.parse(at) < state.failures.lastMs + circuitBreaker.coolDownSec * 1_000;
+  return isCooling || state.runs.size > 0;
+}
+
+function queuedCount(state: RegisteredAgent): number {
+  let count = 0;
+  for (const run of state.runs.values()) if (run.status === 'queued') count += 1;
+  return count;
+}
+
+function refuseTooManyOpen({ wakeupId }: Candidate, state: RegisteredAgent): void {
+  if (state.wakeups.size < MAX_OPEN_WAKEUPS || state.wakeups.has(wakeupId)) return;
   throw new DomainError('too_many_open_wakeups', undefined, { limit: MAX_OPEN_WAKEUPS });
 }
 
-/** A queued run of this key that nothing but time keeps from starting. */
-function startableRun(coalesceKey: string | null, state: RegisteredAgent): OpenRun | undefined {
-  if (!hasFreeSlot(coalesceKey, state)) return undefined;
+/**
+ * A queued run of this key that nothing but time keeps from starting, or one that waits to be tried again. Where each
+ * wakeup gets a run of its own, a timer still has at most one that waits.
+ */
+function absorbingRun(
+  { coalesceKey, source }: Candidate['asked'],
+  enqueues: boolean,
+  state: RegisteredAgent,
+): OpenRun | undefined {
   for (const run of state.runs.values()) {
-    if (run.status === 'queued' && run.coalesceKey === coalesceKey) return run;
-  }
-  return undefined;
-}
-
-/** A wakeup of this key that waits because the agent was busy. */
-function waitingWakeup(coalesceKey: string | null, state: RegisteredAgent): OpenWakeup | undefined {
-  for (const wakeup of state.wakeups.values()) {
-    if (wakeup.status === 'deferred' && wakeup.coalesceKey === coalesceKey && !wakeup.deferral?.dueAt) {
-      return wakeup;
+    if (run.status !== 'queued' || run.coalesceKey !== coalesceKey) continue;
+    if (enqueues) {
+      if (source === 'timer' && run.source === 'timer') return run;
+    } else if (run.notBefore !== null || hasFreeSlot(coalesceKey, state)) {
+      return run;
     }
   }
   return undefined;
 }
 
-/**
- * Whether a run of this key could run beside those that run now: a slot of the policy is free, and no run of the same
- * key is running (they would share a session).
- */
-export function hasFreeSlot(coalesceKey: string | null, state: RegisteredAgent): boolean {
-  if (runningCount(state) >= state.configuration.runtimeConfig.heartbeat.maxConcurrentRuns) return false;
-  for (const run of state.runs.values()) {
-    if (run.status === 'running' && run.coalesceKey === coalesceKey) return false;
-  }
-  return true;
-}
-
-function deferOrReject(command: RequestWakeup, state: RegisteredAgent): AgentEvent {
-  const { wakeupId, runId } = command;
-  if (state.configuration.runtimeConfig.heartbeat.whenBusy === 'reject') throw new DomainError('agent_busy');
-  const { companyId, agentId } = state;
-  const deadlineAt = new Date(Date.parse(command.at) + DEFERRAL_LIFETIME_MS).toISOString();
-  return {
-    type: 'WakeupDeferred',
-    data: { companyId, agentId, wakeupId, runId, reason: 'agent.busy', dueAt: null, deadlineAt },
-  };
-}
-
-/**
- * The deferred wakeups for which there is a slot now become queued runs, oldest first. A queued run counts as one that
- * takes its slot, so that what is still waiting can go on collecting wakeups.
- */
-export function decideRelease(state: RegisteredAgent): AgentEvent[] {
-  if (state.status !== 'active') return [];
-  const events: AgentEvent[] = [];
-  const takenKeys = new Set<string | null>();
-  for (const run of state.runs.values()) takenKeys.add(run.coalesceKey);
-  let free = state.configuration.runtimeConfig.heartbeat.maxConcurrentRuns - state.runs.size;
+/** Another wakeup of this key that waits because the agent was busy. */
+function waitingWakeup(
+  coalesceKey: string | null,
+  wakeupId: string,
+  state: RegisteredAgent,
+): OpenWakeup | undefined {
   for (const wakeup of state.wakeups.values()) {
-    if (free <= 0) break;
-    if (wakeup.status !== 'deferred' || takenKeys.has(wakeup.coalesceKey)) continue;
-    const { companyId, agentId } = state;
-    events.push(queuedEvent({ companyId, agentId, wakeupId: wakeup.wakeupId }, wakeup.runId, wakeup));
-    takenKeys.add(wakeup.coalesceKey);
-    free -= 1;
+    const isBusy = wakeup.deferral?.reason === 'agent.busy';
+    if (isBusy && wakeup.coalesceKey === coalesceKey && wakeup.wakeupId !== wakeupId) return wakeup;
   }
-  return events;
+  return undefined;
 }
 
-function requestedEvent(command: RequestWakeup, state: RegisteredAgent): AgentEvent {
-  const { wakeupId, request, at, keyHash, requestHash } = command;
-  const { companyId, agentId } = state;
-  return {
-    type: 'WakeupRequested',
-    data: { companyId, agentId, wakeupId, ...request, requestedAt: at, keyHash, requestHash },
-  };
+/** The running run of the same key, or the one that has run longest. */
+function runInTheWay(coalesceKey: string | null, state: RegisteredAgent): OpenRun {
+  const running = [...state.runs.values()].filter((run) => run.status === 'running');
+  const [longest] = running.sort((one, other) => one.startedRevision! - other.startedRevision!);
+  const inTheWay = running.find((run) => run.coalesceKey === coalesceKey) ?? longest;
+  if (!inTheWay) throw new Error('the agent is busy and nothing is running');
+  return inTheWay;
 }
 
-function queuedEvent(
-  id: { companyId: string; agentId: string; wakeupId: string },
+function idOf({ wakeupId }: { wakeupId: string }, { companyId, agentId }: RegisteredAgent) {
+  return { companyId, agentId, wakeupId };
+}
+
+export function skipped(
+  candidate: { wakeupId: string },
+  reason: SkipReason,
+  state: RegisteredAgent,
+): AgentEvent {
+  return { type: 'WakeupSkipped', data: { ...idOf(candidate, state), reason } };
+}
+
+export function coalesced(
+  candidate: { wakeupId: string },
   runId: string,
-  asked: Pick<WakeupRequest, 'source' | 'triggerDetail' | 'priority' | 'coalesceKey' | 'taskKey'>,
+  intoWakeupId: string | null,
+  reason: CoalesceReason,
+  state: RegisteredAgent,
+): AgentEvent {
+  return { type: 'WakeupCoalesced', data: { ...idOf(candidate, state), runId, intoWakeupId, reason } };
+}
+
+export function deferred(candidate: Candidate, reason: DeferReason, state: RegisteredAgent): AgentEvent {
+  const { runId, at, notBefore } = candidate;
+  const dueAt = notBefore ?? state.wakeups.get(candidate.wakeupId)?.deferral?.dueAt ?? null;
+  const deadlineAt = new Date(Date.parse(dueAt ?? at) + DEFERRAL_LIFETIME_MS).toISOString();
+  return { type: 'WakeupDeferred', data: { ...idOf(candidate, state), runId, reason, dueAt, deadlineAt } };
+}
+
+export function requestedEvent(
+  { wakeupId, request, at, keyHash, requestHash }: Omit<RequestWakeup, 'type' | 'runId' | 'companyPaused'>,
+  { companyId, agentId }: RegisteredAgent,
+): AgentEvent {
+  const data = { companyId, agentId, wakeupId, ...request, requestedAt: at, keyHash, requestHash };
+  return { type: 'WakeupRequested', data };
+}
+
+export function queuedEvent(
+  id: { companyId: string; agentId: string; wakeupId: string; runId: string },
+  asked: Candidate['asked'],
 ): AgentEvent {
   const { source, triggerDetail, priority, coalesceKey, taskKey } = asked;
   return {
     type: 'RunQueued',
     data: {
       ...id,
-      runId,
       invocationSource: source,
       triggerDetail,
       priority,
@@ -165,6 +230,8 @@ function queuedEvent(
       taskKey,
       attempt: 1,
       retryOfRunId: null,
+      notBefore: null,
+      inherited: null,
     },
   };
 }

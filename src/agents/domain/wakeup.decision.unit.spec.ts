@@ -1,6 +1,7 @@
 import {
   cancelledWakeup,
   deferred,
+  delayedWakeup,
   endRequested,
   finished,
   finishedUnstarted,
@@ -24,7 +25,7 @@ import { givenFor } from '../../../test/support/given';
 import { agentDecider } from './agent.decider';
 import type { AgentEvent, WakeupSource } from './agent.events';
 import { MAX_KEYS, MAX_OPEN_WAKEUPS } from './agent.state';
-import type { HeartbeatPolicy, WhenBusy } from './policy';
+import type { HeartbeatPolicy } from './policy';
 
 const given = givenFor(agentDecider);
 
@@ -294,11 +295,10 @@ describe('rule 5: too many open wakeups', () => {
       .then(waitingWakeup(5000));
   });
 
-  test('a wakeup that another one absorbs is not one more', () => {
-    const asked = { coalesceKey: 'key 2' };
+  test('are refused also where another one would absorb them', () => {
     given(...crowded())
-      .when(wake(5000, asked))
-      .then(requested(5000, asked), joinedDeferred(5000, 2));
+      .when(wake(5000, { coalesceKey: 'key 2' }))
+      .thenRefused(...tooMany);
   });
 
   test('skipped and coalesced ones are not open', () => {
@@ -422,9 +422,7 @@ describe('rule 7: a deferred wakeup', () => {
   });
 
   test('that waits for a time, not for the agent, does not absorb', () => {
-    const dated = deferred(1);
-    const later = { ...dated, data: { ...dated.data, dueAt: hoursLater(1) } };
-    given(registered(), [requested(1), later])
+    given(registered(), delayedWakeup(1, hoursLater(1)))
       .when(wake(2))
       .then(queuedRun(2));
   });
@@ -499,16 +497,14 @@ describe('rule 8: a slot', () => {
       .when(wake(1))
       .then(queuedRun(1));
   });
-
-  test.each<WhenBusy>(['followUp', 'coalesce', 'interrupt'])('never loses a wakeup under %s', (whenBusy) => {
-    given(...busyWith({ whenBusy }))
-      .when(wake(2))
-      .then(waitingWakeup(2));
-  });
 });
 
 describe('releasing', () => {
-  const release = { type: 'ReleaseDeferredWakeups', at: hoursLater(1) } as const;
+  const release = {
+    type: 'ReleaseDeferredWakeups',
+    at: hoursLater(1),
+    companyPaused: false,
+  } as const;
   const a = { coalesceKey: 'a' };
   const b = { coalesceKey: 'b' };
 

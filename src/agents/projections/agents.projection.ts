@@ -1,3 +1,5 @@
+import type { LedgerEntry, LedgerEvent } from '../../costs/domain/ledger';
+import { entryOf } from '../../costs/domain/ledger';
 import type { Recorded } from '../../kernel/event';
 import type { Projection } from '../../processing/projection';
 import type { AgentConfiguration, AgentEvent, RunFinished } from '../domain/agent.events';
@@ -16,27 +18,31 @@ export interface AgentDocument extends AgentConfiguration {
   /** What the status is when nothing runs and nobody holds the agent. */
   restingStatus: 'idle' | 'error';
   hold: 'pending_approval' | 'paused' | 'terminated' | null;
+  nextDueAt: string | null;
+  /** Of the newest UTC month in which anything was booked. */
   spent: { month: string; micros: number };
 }
 
-type Handled = Extract<
-  AgentEvent,
-  {
-    type:
-      | 'AgentRegistered'
-      | 'AgentUpdated'
-      | 'AgentApproved'
-      | 'AgentPaused'
-      | 'AgentResumed'
-      | 'AgentTerminated'
-      | 'RunStarted'
-      | 'RunFinished';
-  }
->;
+type Handled =
+  | LedgerEvent
+  | Extract<
+      AgentEvent,
+      {
+        type:
+          | 'AgentRegistered'
+          | 'AgentUpdated'
+          | 'AgentApproved'
+          | 'AgentPaused'
+          | 'AgentResumed'
+          | 'AgentTerminated'
+          | 'TimerScheduled'
+          | 'RunStarted';
+      }
+    >;
 
 export const agentsProjection: Projection<AgentDocument, Handled> = {
   name: 'agents',
-  version: 1,
+  version: 2,
   fields: { companyId: 'text', status: 'text', registeredPosition: 'position' },
   indexes: [
     ['companyId', 'registeredPosition'],
@@ -49,7 +55,9 @@ export const agentsProjection: Projection<AgentDocument, Handled> = {
     'AgentPaused',
     'AgentResumed',
     'AgentTerminated',
+    'TimerScheduled',
     'RunStarted',
+    'UsageBooked',
     'RunFinished',
   ],
   id: ({ event }) => event.data.agentId,
@@ -82,6 +90,7 @@ function registered({ event, metadata, position }: Recorded<Handled>): AgentDocu
     registeredPosition: position.toString(),
     restingStatus: 'idle',
     hold: requiresApproval ? 'pending_approval' : null,
+    nextDueAt: null,
     spent: { month: metadata.at.slice(0, 7), micros: 0 },
   };
 }
@@ -101,24 +110,36 @@ function changed(document: AgentDocument, { event, metadata }: Recorded<Handled>
     case 'AgentPaused':
       return { ...document, hold: 'paused', statusReason: event.data.reason };
     case 'AgentTerminated':
-      return { ...document, hold: 'terminated', statusReason: null };
+      return { ...document, hold: 'terminated', statusReason: null, nextDueAt: null };
+    case 'TimerScheduled':
+      return { ...document, nextDueAt: event.data.due?.at ?? null };
     case 'RunStarted':
       return { ...document, activeRunIds: [...document.activeRunIds, event.data.runId] };
-    case 'RunFinished':
-      return finished(document, event.data, metadata.at);
+    case 'UsageBooked':
+      return withEntry(document, entryOf(event), metadata.at);
+    case 'RunFinished': {
+      const settled = withEntry(document, entryOf(event), metadata.at);
+      return finished(settled, event.data, metadata.at);
+    }
   }
 }
 
 function finished(document: AgentDocument, data: RunFinished['data'], at: string): AgentDocument {
   if (data.claimId === null) return document;
-  const month = at.slice(0, 7);
-  const spentBefore = document.spent.month === month ? document.spent.micros : 0;
   const failed = data.status === 'failed' || data.status === 'timed_out';
   return {
     ...document,
     activeRunIds: document.activeRunIds.filter((runId) => runId !== data.runId),
     restingStatus: data.lastRunning ? (failed ? 'error' : 'idle') : document.restingStatus,
     lastHeartbeatAt: at,
-    spent: { month, micros: spentBefore + (data.report?.costMicros ?? 0) },
   };
+}
+
+function withEntry(document: AgentDocument, entry: LedgerEntry | null, at: string): AgentDocument {
+  const month = at.slice(0, 7);
+  const { spent } = document;
+  // Nodes' clocks differ: what is a moment late for its month is not of the next one.
+  if (entry === null || month < spent.month) return document;
+  const before = month === spent.month ? spent.micros : 0;
+  return { ...document, spent: { month, micros: before + (entry.costMicros ?? 0) } };
 }

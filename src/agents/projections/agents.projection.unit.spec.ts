@@ -7,9 +7,9 @@ import {
   paused,
   queuedRun,
   registered,
-  report,
   resumed,
   runningRun,
+  settlement,
   terminated,
   updated,
 } from '../../../test/support/agent-history';
@@ -32,7 +32,13 @@ test('a registered agent is idle', () => {
     ...configuration(),
     ...{ id: 'agent-1', companyId: 'company-1', externalKey: 'ada', status: 'idle', statusReason: null },
     ...{ lastHeartbeatAt: null, activeRunIds: [], version: 1, createdAt: '2025-11-23T10:00:00.000Z' },
-    ...{ registeredPosition: '1', restingStatus: 'idle', hold: null, spent: { month: '2025-11', micros: 0 } },
+    ...{
+      registeredPosition: '1',
+      restingStatus: 'idle',
+      hold: null,
+      nextDueAt: null,
+      spent: { month: '2025-11', micros: 0 },
+    },
   });
 });
 
@@ -119,7 +125,7 @@ test('the last heartbeat is the end of the last run that ran', () => {
 test('what was spent starts at 0 each month', () => {
   const cost = (n: number, costMicros: number | null) => [
     ...runningRun(n),
-    finished(n, { report: report({ costMicros }) }),
+    finished(n, { settlement: settlement(costMicros) }),
   ];
   const november = recordAll([agent, ...cost(1, 5), ...cost(2, 7), ...cost(3, null)]);
   const december = recordAll(cost(4, 11), { at: '2025-12-01T00:00:00.000Z', firstPosition: 100 });

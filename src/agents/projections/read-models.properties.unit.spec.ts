@@ -39,8 +39,14 @@ test('wakeups: what is open in the read model is open in the state, and for the 
   whateverHappens(wakeupsProjection, ({ agentId, wakeups }, documents) => {
     const own = documents.filter((wakeup) => wakeup.agentId === agentId);
     const open = own.filter(({ status }) => OPEN_WAKEUPS.includes(status));
+    // A receipt is final, and its follow-up may still be going on.
+    const receipts = new Set(own.filter(({ status }) => status === 'coalesced').map(({ id }) => id));
     expect(byId(open.map(({ id, status, runId }) => ({ id, status, runId })))).toEqual(
-      byId([...wakeups.values()].map(({ wakeupId: id, status, runId }) => ({ id, status, runId }))),
+      byId(
+        [...wakeups.values()]
+          .filter(({ wakeupId }) => !receipts.has(wakeupId))
+          .map(({ wakeupId: id, status, runId }) => ({ id, status, runId })),
+      ),
     );
     for (const { status, finishedAt } of documents) {
       expect(finishedAt === null).toBe(OPEN_WAKEUPS.includes(status));
@@ -87,8 +93,8 @@ test('agents: status, version and running runs are those of the state', () => {
 });
 
 test('runtime states: the session is that of the state', () => {
-  whateverHappens(runtimeStatesProjection, ({ agentId, sessionId }, documents) => {
+  whateverHappens(runtimeStatesProjection, ({ agentId, sessions }, documents) => {
     const document = documents.find((agent) => agent.agentId === agentId);
-    expect(document?.sessionId ?? null).toBe(sessionId);
+    expect(document?.sessionId ?? null).toBe(sessions.own);
   });
 });

@@ -1,9 +1,15 @@
+import type { LedgerEntry, LedgerEvent } from '../../costs/domain/ledger';
+import { entryOf } from '../../costs/domain/ledger';
+import type { Recorded } from '../../kernel/event';
+import { derivedUuid } from '../../kernel/ids';
 import type { Projection } from '../../processing/projection';
 import type { AgentEvent, RunFinished } from '../domain/agent.events';
 
 /** What an agent carries from run to run. */
 export interface RuntimeStateDocument {
   agentId: string;
+  /** null: of the agent as a whole. */
+  taskKey: string | null;
   companyId: string;
   sessionId: string | null;
   sessionDisplayId: string | null;
@@ -18,27 +24,71 @@ export interface RuntimeStateDocument {
   updatedAt: string | null;
 }
 
-type Handled = Extract<AgentEvent, { type: 'RunFinished' | 'SessionReset' }>;
+type Handled = LedgerEvent | Extract<AgentEvent, { type: 'SessionReset' }>;
 
-export const runtimeStatesProjection: Projection<RuntimeStateDocument, Handled> = {
-  name: 'runtime_states',
-  version: 1,
+const shape = {
+  version: 2,
   fields: {},
   indexes: [],
-  handles: ['RunFinished', 'SessionReset'],
-  id: ({ event }) => event.data.agentId,
-  evolve(document, { event, metadata }) {
-    const current = document ?? neverRan(event.data);
-    const updated = { ...current, updatedAt: metadata.at };
-    if (event.type === 'RunFinished') return afterRun(updated, event.data);
-    return { ...updated, sessionId: null, sessionDisplayId: null, stateJson: null, lastError: null };
+  handles: ['UsageBooked', 'RunFinished', 'SessionReset'],
+} as const;
+
+/** Totals over all runs of an agent; its session and state are those of the runs without a task. */
+export const runtimeStatesProjection: Projection<RuntimeStateDocument, Handled> = {
+  ...shape,
+  name: 'runtime_states',
+  id: ({ event }) =>
+    event.type === 'SessionReset' && event.data.taskKey !== null ? null : event.data.agentId,
+  evolve: (document, recorded) =>
+    evolveState(document ?? neverRan({ ...recorded.event.data, taskKey: null }), recorded),
+};
+
+/** The same of each task that an agent was given a key for. */
+export const taskStatesProjection: Projection<RuntimeStateDocument, Handled> = {
+  ...shape,
+  name: 'task_states',
+  id: ({ event }) => {
+    const taskKey = taskKeyOf(event);
+    return taskKey === null ? null : taskStateId(event.data.agentId, taskKey);
+  },
+  evolve: (document, recorded) => {
+    const { event } = recorded;
+    return evolveState(document ?? neverRan({ ...event.data, taskKey: taskKeyOf(event) }), recorded);
   },
 };
 
-export function neverRan(agent: { agentId: string; companyId: string }): RuntimeStateDocument {
+export function taskStateId(agentId: string, taskKey: string): string {
+  return derivedUuid(agentId, taskKey);
+}
+
+function taskKeyOf({ type, data }: Handled): string | null {
+  return type === 'UsageBooked' ? data.payload.taskKey : data.taskKey;
+}
+
+function evolveState(
+  current: RuntimeStateDocument,
+  { event, metadata }: Recorded<Handled>,
+): RuntimeStateDocument {
+  const updated = { ...current, updatedAt: metadata.at };
+  switch (event.type) {
+    case 'SessionReset':
+      return { ...updated, sessionId: null, sessionDisplayId: null, stateJson: null, lastError: null };
+    case 'UsageBooked':
+      return withEntry(updated, entryOf(event));
+    case 'RunFinished':
+      return afterRun(withEntry(updated, entryOf(event)), event.data);
+  }
+}
+
+export function neverRan(of: {
+  agentId: string;
+  companyId: string;
+  taskKey: string | null;
+}): RuntimeStateDocument {
   return {
-    agentId: agent.agentId,
-    companyId: agent.companyId,
+    agentId: of.agentId,
+    companyId: of.companyId,
+    taskKey: of.taskKey,
     sessionId: null,
     sessionDisplayId: null,
     stateJson: null,
@@ -56,8 +106,8 @@ export function neverRan(agent: { agentId: string; companyId: string }): Runtime
 function afterRun(document: RuntimeStateDocument, data: RunFinished['data']): RuntimeStateDocument {
   // A run that was cancelled before anybody claimed it never ran.
   if (data.claimId === null) return document;
-  const usage = data.report?.usage;
-  const keepsSession = data.sessionReset;
+  // The session of a task is not the agent's own, and what was reset stays so.
+  const keepsSession = data.sessionReset || data.taskKey !== document.taskKey;
   return {
     ...document,
     sessionId: keepsSession ? document.sessionId : data.sessionIdAfter,
@@ -69,9 +119,16 @@ function afterRun(document: RuntimeStateDocument, data: RunFinished['data']): Ru
     lastRunId: data.runId,
     lastRunStatus: data.status,
     lastError: data.error,
-    totalInputTokens: document.totalInputTokens + (usage?.inputTokens ?? 0),
-    totalOutputTokens: document.totalOutputTokens + (usage?.outputTokens ?? 0),
-    totalCachedInputTokens: document.totalCachedInputTokens + (usage?.cachedInputTokens ?? 0),
-    totalCostMicros: document.totalCostMicros + (data.report?.costMicros ?? 0),
+  };
+}
+
+function withEntry(document: RuntimeStateDocument, entry: LedgerEntry | null): RuntimeStateDocument {
+  if (entry === null) return document;
+  return {
+    ...document,
+    totalInputTokens: document.totalInputTokens + entry.inputTokens,
+    totalOutputTokens: document.totalOutputTokens + entry.outputTokens,
+    totalCachedInputTokens: document.totalCachedInputTokens + entry.cachedInputTokens,
+    totalCostMicros: document.totalCostMicros + (entry.costMicros ?? 0),
   };
 }

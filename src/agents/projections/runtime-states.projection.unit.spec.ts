@@ -6,6 +6,7 @@ import {
   report,
   runningRun,
   sessionReset,
+  settlement,
 } from '../../../test/support/agent-history';
 import { projected, recordAll } from '../../../test/support/projected';
 import type { AgentEvent, RunReport } from '../domain/agent.events';
@@ -22,16 +23,19 @@ function stateAfter(...history: History): RuntimeStateDocument | undefined {
 }
 
 function ran(n: number, parts: Partial<RunReport>, more: Parameters<typeof finished>[1] = {}): AgentEvent[] {
-  return [...runningRun(n), finished(n, { report: report(parts), ...more })];
+  const { usage, costMicros } = parts;
+  const booked = usage || costMicros ? settlement(costMicros ?? null, usage ?? undefined) : null;
+  return [...runningRun(n), finished(n, { report: report(parts), settlement: booked, ...more })];
 }
 
-const nothing = neverRan({ agentId: 'agent-1', companyId: 'company-1' });
+const nothing = neverRan({ agentId: 'agent-1', companyId: 'company-1', taskKey: null });
 
 test('an agent that never ran has zeros and nothing else', () => {
   expect(stateAfter(runningRun(1))).toBeUndefined();
   expect(nothing).toEqual({
     ...{
       agentId: 'agent-1',
+      taskKey: null,
       companyId: 'company-1',
       sessionId: null,
       sessionDisplayId: null,
@@ -114,7 +118,8 @@ describe('a reset', () => {
 
   test('during a run wins over its session and state, not over its outcome and cost', () => {
     const said = report({ sessionId: 's2', state: { step: 2 }, costMicros: 7 });
-    const over = finished(2, { report: said, sessionIdAfter: null, sessionReset: true });
+    const parts = { sessionIdAfter: null, sessionReset: true, settlement: settlement(7) };
+    const over = finished(2, { report: said, ...parts });
     expect(stateAfter(before, runningRun(2), sessionReset, over)).toMatchObject({
       ...{ sessionId: null, sessionDisplayId: null, stateJson: null },
       ...{ lastRunId: 'r2', lastRunStatus: 'succeeded', totalCostMicros: 12 },

@@ -1,24 +1,58 @@
+import type { ModelPrice } from '../../costs/domain/prices';
 import type { Decider } from '../../kernel/decider';
+import { canonicalJson } from '../../kernel/canonical-json';
+import { assertNever } from '../../kernel/decider';
+import { DomainError } from '../../kernel/errors';
 import type { CompanyEvent } from './company.events';
 
 export interface CompanyState {
-  registered: boolean;
+  status: 'unregistered' | 'active' | 'paused';
+  prices: readonly ModelPrice[];
   revision: number;
 }
 
-export interface RegisterCompany {
-  type: 'RegisterCompany';
-  at: string;
-  companyId: string;
-  name: string;
-  externalKey: string | null;
-}
+export type CompanyCommand =
+  | { type: 'RegisterCompany'; at: string; companyId: string; name: string; externalKey: string | null }
+  | { type: 'PauseCompany'; at: string; companyId: string }
+  | { type: 'ResumeCompany'; at: string; companyId: string }
+  | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] };
 
-export const companyDecider: Decider<CompanyState, RegisterCompany, CompanyEvent> = {
-  initial: () => ({ registered: false, revision: -1 }),
-  decide({ companyId, name, externalKey }, state) {
-    if (state.registered) return [];
-    return [{ type: 'CompanyRegistered', data: { companyId, name, externalKey } }];
+export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent> = {
+  initial: () => ({ status: 'unregistered', prices: [], revision: -1 }),
+  decide(command, { status, prices }) {
+    const { companyId } = command;
+    if (command.type === 'RegisterCompany') {
+      const { name, externalKey } = command;
+      return status === 'unregistered'
+        ? [{ type: 'CompanyRegistered', data: { companyId, name, externalKey } }]
+        : [];
+    }
+    if (status === 'unregistered') throw new DomainError('company_not_found');
+    switch (command.type) {
+      case 'PauseCompany':
+        return status === 'active' ? [{ type: 'CompanyPaused', data: { companyId } }] : [];
+      case 'ResumeCompany':
+        return status === 'paused' ? [{ type: 'CompanyResumed', data: { companyId } }] : [];
+      case 'ChangePriceTable':
+        return canonicalJson(prices) === canonicalJson(command.prices)
+          ? []
+          : [{ type: 'PriceTableChanged', data: { companyId, prices: command.prices } }];
+      default:
+        return assertNever(command, 'company command');
+    }
   },
-  evolve: (state) => ({ registered: true, revision: state.revision + 1 }),
+  evolve(state, event) {
+    const revision = state.revision + 1;
+    switch (event.type) {
+      case 'CompanyRegistered':
+      case 'CompanyResumed':
+        return { ...state, status: 'active', revision };
+      case 'CompanyPaused':
+        return { ...state, status: 'paused', revision };
+      case 'PriceTableChanged':
+        return { ...state, prices: event.data.prices, revision };
+      default:
+        return assertNever(event, 'company event');
+    }
+  },
 };

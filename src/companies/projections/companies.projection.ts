@@ -5,19 +5,25 @@ export interface CompanyDocument {
   id: string;
   name: string;
   externalKey: string | null;
-  status: 'active';
+  status: 'active' | 'paused';
   createdAt: string;
 }
 
-export const companiesProjection: Projection<CompanyDocument, CompanyEvent> = {
+type Handled = Exclude<CompanyEvent, { type: 'PriceTableChanged' }>;
+
+export const companiesProjection: Projection<CompanyDocument, Handled> = {
   name: 'companies',
   version: 1,
   fields: {},
   indexes: [],
-  handles: ['CompanyRegistered'],
+  handles: ['CompanyRegistered', 'CompanyPaused', 'CompanyResumed'],
   id: ({ event }) => event.data.companyId,
-  evolve(_document, { event, metadata }) {
-    const { companyId, name, externalKey } = event.data;
-    return { id: companyId, name, externalKey, status: 'active', createdAt: metadata.at };
+  evolve(document, { event, metadata }) {
+    if (event.type === 'CompanyRegistered') {
+      const { companyId, name, externalKey } = event.data;
+      return { id: companyId, name, externalKey, status: 'active', createdAt: metadata.at };
+    }
+    if (!document) throw new Error(`${event.type} of a company that was never registered`);
+    return { ...document, status: event.type === 'CompanyPaused' ? 'paused' : 'active' };
   },
 };

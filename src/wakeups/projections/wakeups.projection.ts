@@ -42,6 +42,7 @@ type Handled = Extract<
       | 'WakeupDeferred'
       | 'WakeupSkipped'
       | 'WakeupCancelled'
+      | 'WakeupExpired'
       | 'RunQueued'
       | 'RunStarted'
       | 'RunFinished';
@@ -69,6 +70,7 @@ export const wakeupsProjection: Projection<WakeupDocument, Handled> = {
     'WakeupDeferred',
     'WakeupSkipped',
     'WakeupCancelled',
+    'WakeupExpired',
     'RunQueued',
     'RunStarted',
     'RunFinished',
@@ -102,12 +104,16 @@ function requested({ event, position }: Recorded<Handled>): WakeupDocument {
 
 function decided(document: WakeupDocument, { event, metadata, position }: Recorded<Handled>): WakeupDocument {
   const { at } = metadata;
-  const decidedPosition = position.toString();
+  // Only the first decision answered the request; a delayed wakeup is decided anew, a receipt may get a follow-up.
+  const isDecided = document.decidedPosition !== document.requestedPosition;
+  const decidedPosition = isDecided ? document.decidedPosition : position.toString();
   switch (event.type) {
     case 'WakeupRequested':
       throw new Error('a wakeup is requested once');
-    case 'WakeupCoalesced':
-      return { ...document, status: 'coalesced', runId: event.data.runId, finishedAt: at, decidedPosition };
+    case 'WakeupCoalesced': {
+      const finishedAt = document.finishedAt ?? at;
+      return { ...document, status: 'coalesced', runId: event.data.runId, finishedAt, decidedPosition };
+    }
     case 'WakeupDeferred': {
       const { runId, dueAt, deadlineAt } = event.data;
       return { ...document, status: 'deferred', runId, dueAt, deadlineAt, decidedPosition };
@@ -128,18 +134,39 @@ function decided(document: WakeupDocument, { event, metadata, position }: Record
         finishedAt: at,
         error: event.data.reason,
       };
-    case 'RunQueued':
-      return document.status === 'deferred'
-        ? { ...document, status: 'queued', runId: event.data.runId }
-        : { ...document, status: 'queued', runId: event.data.runId, decidedPosition };
-    case 'RunStarted':
-      return { ...document, status: 'claimed', claimedAt: at };
-    case 'RunFinished':
+    case 'WakeupExpired':
       return {
         ...document,
-        status: wakeupStatusOf[event.data.status],
+        status: 'failed',
+        runId: null,
         finishedAt: at,
-        error: event.data.error,
+        error: event.data.reason,
       };
+    default:
+      // A receipt is final: what becomes of the run that it names is the run's affair.
+      return document.status === 'coalesced' && event.type !== 'RunQueued'
+        ? document
+        : withRun(document, event, at, decidedPosition);
+  }
+}
+
+function withRun(
+  document: WakeupDocument,
+  event: Extract<Handled, { type: 'RunQueued' | 'RunStarted' | 'RunFinished' }>,
+  at: string,
+  decidedPosition: string,
+): WakeupDocument {
+  const { runId } = event.data;
+  switch (event.type) {
+    case 'RunQueued':
+      if (document.status === 'coalesced' || event.data.attempt > 1) return { ...document, runId };
+      return { ...document, status: 'queued', runId, decidedPosition };
+    case 'RunStarted':
+      return { ...document, status: 'claimed', claimedAt: document.claimedAt ?? at };
+    case 'RunFinished': {
+      const { willRetry, status, error } = event.data;
+      if (willRetry) return { ...document, error };
+      return { ...document, status: wakeupStatusOf[status], finishedAt: at, error };
+    }
   }
 }
