@@ -1,7 +1,7 @@
 import { DomainError } from '../kernel/errors';
 import type { EventToAppend, Revision } from '../kernel/event';
 import type { Appended, EventLog } from './event-log';
-import { LogUnavailable } from './event-log';
+import { LogClosed, LogUnavailable } from './event-log';
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
@@ -26,7 +26,7 @@ export async function appendSurely(
       return await log.append(stream, events, expected);
     } catch (error) {
       if (!(error instanceof LogUnavailable)) throw error;
-      if (Date.now() + pauseMs > giveUpAt) {
+      if (error instanceof LogClosed || Date.now() + pauseMs > giveUpAt) {
         throw new DomainError('log_unavailable', error.message, {}, { cause: error });
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -84,6 +84,14 @@ export class LogUnavailable extends Error {
   }
 }
 
+/** The log was closed, by ourselves: there is nothing to wait for. */
+export class LogClosed extends LogUnavailable {
+  constructor() {
+    super('the event log is closed');
+    this.name = 'LogClosed';
+  }
+}
+
 export class FollowInterrupted extends Error {
   constructor(
     message: string,

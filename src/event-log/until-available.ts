@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LogUnavailable } from './event-log';
+import { LogClosed, LogUnavailable } from './event-log';
 import { DomainError } from '../kernel/errors';
 
 const FIRST_DELAY_MS = 50;
@@ -23,6 +23,7 @@ export async function untilAvailable<T>(attempt: () => Promise<T>, signal: Abort
 }
 
 function isUnavailable(error: unknown): boolean {
+  if (error instanceof LogClosed) return false;
   return (
     error instanceof LogUnavailable || (error instanceof DomainError && error.code === 'log_unavailable')
   );

@@ -133,6 +133,27 @@ test('a consumer that is slow gets what waited in one batch', async () => {
   expect(consumer.numbers).toEqual(upTo(6));
 });
 
+test('what a consumer has read for itself is not brought again', async () => {
+  await numbered.write(2);
+  await feed.start();
+  const [follow, handling] = [new Gate(), new Gate()];
+  numbered.log.onFollow = async function* (next) {
+    await follow.pass();
+    yield* next();
+  };
+  const consumer = consume(0n, () => handling.pass());
+  await follow.reached;
+  const follower = consume(numbered.positions[1]!);
+  await untilReached(follower, await numbered.write(2));
+  follow.open();
+  await handling.reached;
+  await untilReached(follower, await numbered.write());
+  handling.open();
+  await untilReached(consumer, await numbered.write());
+  expect(consumer.numbers).toEqual(upTo(6));
+  expect(consumer.batches[0]!.events).toHaveLength(4);
+});
+
 test('a consumer that has fallen far behind reads the log for itself, and misses nothing', async () => {
   await feed.start();
   const gate = new Gate();
@@ -203,13 +224,13 @@ describe('where following is interrupted', () => {
   });
 
   test('the same goes for a consumer that catches up', async () => {
-    await numbered.write(3);
+    await numbered.write(3_000);
     await feed.start();
-    interruptAfter(0, 0);
+    interruptAfter(0, 1, 0, 1);
     const consumer = consume(0n);
     await untilReached(consumer, numbered.positions.at(-1)!);
-    expect(consumer.numbers).toEqual(upTo(3));
-    expect(interruptions).toHaveLength(2);
+    expect(consumer.numbers).toEqual(upTo(3_000));
+    expect(interruptions).toHaveLength(4);
   });
 
   test('for good, a consumer that has not caught up fails and is not given what comes later', async () => {
@@ -233,16 +254,17 @@ test('nobody misses or repeats anything, whoever comes and writes when', async (
   const pauses = fc.integer({ min: 0, max: 3 });
   const someWrite = fc.record({ count: fc.integer({ min: 1, max: 5 }), bytes: fc.boolean(), turns: pauses });
   const someConsumer = fc.record({ joinsAt: fc.nat(12), behind: fc.nat(20), slowness: pauses });
-  const interrupted = fc.array(fc.nat(12), { maxLength: 1 });
+  const follows = fc.record({ lag: pauses, batchesUntilCut: fc.option(fc.nat(12), { nil: Infinity }) });
   const story = fc.tuple(
     fc.array(someWrite, { minLength: 5, maxLength: 12 }),
     fc.array(someConsumer, { minLength: 1, maxLength: 5 }),
-    interrupted,
+    follows,
   );
   await fc.assert(
-    fc.asyncProperty(story, async ([writes, planned, cuts]) => {
-      let batchesLeft = cuts[0] ?? Infinity;
+    fc.asyncProperty(story, async ([writes, planned, { lag, batchesUntilCut }]) => {
+      let batchesLeft = batchesUntilCut;
       numbered.log.onFollow = async function* (follow) {
+        await turns(lag);
         for await (const batch of follow()) {
           yield batch;
           if (batchesLeft-- === 0) throw new FollowInterrupted('cut', true);

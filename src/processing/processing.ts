@@ -23,6 +23,8 @@ export interface ConsumerStatus {
   reached: string;
   /** Why it has stopped; null while it goes on. */
   stoppedBy: string | null;
+  /** What it is trying again because of; null while it works. */
+  ailment: string | null;
 }
 
 /** Everything on this node that follows the log: one feed, the projections and the sagas. */
@@ -63,6 +65,9 @@ export class Processing {
   async stop(): Promise<void> {
     this.stopped.abort();
     await Promise.all(this.running);
+    for (const { progress } of [...this.projections.values(), ...this.sagas.values()]) {
+      progress.stop(new Error('the server is stopping'));
+    }
     await this.feed.stop();
   }
 
@@ -84,9 +89,11 @@ export class Processing {
     await this.waitFor(position, names);
   }
 
-  /** Waits until the named consumers have handled what is on the log now. */
-  async waitForHead(names: readonly string[], timeoutMs = WAIT_MS): Promise<void> {
-    await this.waitFor(await this.log.head(), names, timeoutMs);
+  /** Waits until the named consumers have handled what is on the log now, and answers up to where that is. */
+  async waitForHead(names: readonly string[], timeoutMs = WAIT_MS): Promise<Position> {
+    const head = await this.log.head();
+    await this.waitFor(head, names, timeoutMs);
+    return head;
   }
 
   /** Up to where the named consumer has handled the log. */
@@ -109,6 +116,12 @@ export class Processing {
 }
 
 function statusOf(kind: ConsumerStatus['kind'], progress: Progress): ConsumerStatus {
-  const { name, reached, stoppedBy } = progress;
-  return { name, kind, reached: `${reached}`, stoppedBy: stoppedBy?.message ?? null };
+  const { name, reached, stoppedBy, ailment } = progress;
+  return {
+    name,
+    kind,
+    reached: `${reached}`,
+    stoppedBy: stoppedBy?.message ?? null,
+    ailment: ailment?.message ?? null,
+  };
 }

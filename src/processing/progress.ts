@@ -13,6 +13,8 @@ export class Progress {
   private current: Position;
   private waiters: Waiter[] = [];
   private failure: Error | null = null;
+  /** What the consumer is trying again because of; null while it works. */
+  ailment: Error | null = null;
 
   constructor(
     readonly name: string,

@@ -5,17 +5,25 @@ import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Projection } from './projection';
 import { collectionName, collectionOf } from './projection';
+import { ConsumerFault, untilStored } from './until-stored';
 
 /** How many events are folded before documents and checkpoint are written. */
 const MAX_FOLDED = 1_000;
+/** So many positions without an event for the projection, and its checkpoint is stored nonetheless. */
+const UNSTORED_POSITIONS = 10_000n;
 
 /** Feeds one projection: loads the documents of a batch, folds in memory, writes each once with the checkpoint. */
 export class ProjectionRunner {
+  /** Up to where the stored checkpoint has come. */
+  private stored: Position;
+
   private constructor(
     readonly projection: Projection,
     private readonly documents: DocumentStore,
     readonly progress: Progress,
-  ) {}
+  ) {
+    this.stored = progress.reached;
+  }
 
   static async open(projection: Projection, documents: DocumentStore): Promise<ProjectionRunner> {
     await documents.ensure(collectionOf(projection));
@@ -31,15 +39,30 @@ export class ProjectionRunner {
         const handled = events.filter(({ event }) => this.projection.handles.includes(event.type));
         for (let from = 0; from < handled.length; from += MAX_FOLDED) {
           const slice = handled.slice(from, from + MAX_FOLDED);
-          await this.fold(slice);
-          this.progress.advance(slice.at(-1)!.position);
+          await untilStored(() => this.fold(slice), this.progress, signal);
+          this.stored = slice.at(-1)!.position;
+          this.progress.advance(this.stored);
         }
         this.progress.advance(reached);
+        if (reached - this.stored >= UNSTORED_POSITIONS) {
+          await untilStored(() => this.storeReached(), this.progress, signal);
+        }
       }
+      await this.storeReached();
     } catch (error) {
+      if (signal.aborted) return;
       this.progress.stop(error);
       onFault(error);
     }
+  }
+
+  /** Where a projection handles little, its checkpoint moves on all the same: a start need not read all that again. */
+  private async storeReached(): Promise<void> {
+    const position = this.progress.reached;
+    if (position <= this.stored) return;
+    const collection = collectionName(this.projection);
+    await this.documents.writeBatch({ collection, writes: [], checkpoint: { name: collection, position } });
+    this.stored = position;
   }
 
   private async fold(events: readonly Recorded[]): Promise<void> {
@@ -69,7 +92,7 @@ export class ProjectionRunner {
     } catch (cause) {
       const { stream, revision, position, event } = recorded;
       const where = `${event.type} at position ${position} (${stream}, revision ${revision})`;
-      throw new Error(`projection ${this.projection.name} stopped at ${where}`, { cause });
+      throw new ConsumerFault(`projection ${this.projection.name} stopped at ${where}`, { cause });
     }
   }
 }

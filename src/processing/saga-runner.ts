@@ -6,7 +6,10 @@ import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
+import { ConsumerFault, untilStored } from './until-stored';
 
+/** So many positions without an event for the saga, and its checkpoint is stored nonetheless. */
+const UNSTORED_POSITIONS = 10_000n;
 const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
 
 /** Executes a command that a saga wants; `cause` is the event it wants it for. */
@@ -17,12 +20,17 @@ export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Reco
  * on. A refused command is over, one that found the log away is tried again, anything else stops the saga, loudly.
  */
 export class SagaRunner<C extends SagaCommand = SagaCommand> {
+  /** Up to where the stored checkpoint has come. */
+  private stored: Position;
+
   private constructor(
     readonly saga: Saga,
     private readonly documents: DocumentStore,
     private readonly execute: SagaCommandHandler<C>,
     readonly progress: Progress,
-  ) {}
+  ) {
+    this.stored = progress.reached;
+  }
 
   static async open<C extends SagaCommand>(
     saga: Saga,
@@ -42,11 +50,15 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
         if (handled.length > 0) {
           await this.executeAll(handled, signal);
           if (signal.aborted) return;
-          await this.storeCheckpoint(handled.at(-1)!.position);
+          await untilStored(() => this.storeCheckpoint(handled.at(-1)!.position), this.progress, signal);
         }
         this.progress.advance(reached);
+        if (reached - this.stored >= UNSTORED_POSITIONS) {
+          await untilStored(() => this.storeCheckpoint(reached), this.progress, signal);
+        }
       }
     } catch (error) {
+      if (signal.aborted) return;
       this.progress.stop(error);
       onFault(error);
     }
@@ -74,13 +86,16 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
       // What breaks off because everything stops comes again with the next start.
       if (signal.aborted || error instanceof DomainError) return;
       const where = `${cause.event.type} at position ${cause.position}`;
-      throw new Error(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, { cause: error });
+      throw new ConsumerFault(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, {
+        cause: error,
+      });
     }
   }
 
   private async storeCheckpoint(position: Position): Promise<void> {
     const checkpoint = { name: checkpointName(this.saga), position };
     await this.documents.writeBatch({ collection: CHECKPOINTS.name, writes: [], checkpoint });
+    this.stored = position;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../kernel/clock';
 import { systemClock } from '../../kernel/clock';
 import type { EventToAppend, Position, Revision, StoredEvent } from '../../kernel/event';
 import type { Appended, EventLog, FollowBatch, FollowOptions, ReadOptions } from '../event-log';
-import { FollowInterrupted, LogUnavailable, RevisionConflict } from '../event-log';
+import { FollowInterrupted, LogClosed, LogUnavailable, RevisionConflict } from '../event-log';
 import { CommitSignal } from './commit-signal';
 import { decodeRow, encodeAppend } from './event-encoding';
 import { GroupCommit } from './group-commit';
@@ -129,6 +129,6 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   private assertOpen(): void {
-    if (this.closing) throw new LogUnavailable('the event log is closed');
+    if (this.closing) throw new LogClosed();
   }
 }

@@ -1,0 +1,37 @@
+import { pause } from './pause';
+import type { Progress } from './progress';
+
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 5_000;
+
+/** Something is wrong with an event or with our own code: trying again would not help. */
+export class ConsumerFault extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ConsumerFault';
+  }
+}
+
+/**
+ * Does the same again, with growing delays, while the document store fails: a full disk is survived. Meanwhile the
+ * consumer says what ails it.
+ *
+ * @throws ConsumerFault, and the last error when `signal` aborts
+ */
+export async function untilStored<T>(
+  attempt: () => Promise<T>,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<T> {
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+    try {
+      const answer = await attempt();
+      progress.ailment = null;
+      return answer;
+    } catch (error) {
+      if (error instanceof ConsumerFault || signal.aborted) throw error;
+      progress.ailment = error instanceof Error ? error : new Error('unknown', { cause: error });
+    }
+    await pause(delayMs, signal);
+  }
+}
