@@ -14,7 +14,15 @@ import { AgentsController } from './agents/agents.controller';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
 import { CompaniesController } from './companies/companies.controller';
-import { GetCompanyHandler, RegisterCompanyHandler } from './companies/company.handlers';
+import {
+  ChangeCompanyStatusHandler,
+  CompaniesStore,
+  GetCompanyHandler,
+  RegisterCompanyHandler,
+} from './companies/company.handlers';
+import { GetCostsHandler } from './costs/cost.queries';
+import { ChangePriceTableHandler, GetPriceTableHandler } from './costs/price.handlers';
+import { CostsController } from './costs/costs.controller';
 import { ExternalKeys } from './event-log/external-keys';
 import { HealthController } from './health/health.controller';
 import type { Node } from './node';
@@ -33,13 +41,21 @@ import {
   RunAnswers,
 } from './runs/run.queries';
 import { RunsController } from './runs/runs.controller';
+import { AlarmClock } from './timers/alarm-clock';
+import { TimersController } from './timers/timers.controller';
+import { ListSecretsHandler, PutSecretHandler } from './secrets/secret.handlers';
+import { SecretStore } from './secrets/secret-store';
+import { SecretsController } from './secrets/secrets.controller';
 import { CLOCK, DOCUMENTS, EVENT_LOG, NODE_ID } from './tokens';
 import { WakeAgentHandler } from './wakeups/wake.handler';
-import { GetWakeupHandler, ListWakeupsHandler } from './wakeups/wakeup.queries';
+import { CancelWakeupHandler } from './wakeups/cancel-wakeup.handler';
+import { GetWakeupHandler, ListWakeupsHandler, WakeupAnswers } from './wakeups/wakeup.queries';
 import { WakeupsController } from './wakeups/wakeups.controller';
 
 const handlers: Provider[] = [
+  CompaniesStore,
   RegisterCompanyHandler,
+  ChangeCompanyStatusHandler,
   GetCompanyHandler,
   AgentAnswers,
   RegisterAgentHandler,
@@ -50,6 +66,8 @@ const handlers: Provider[] = [
   ListAgentsHandler,
   GetRuntimeStateHandler,
   WakeAgentHandler,
+  CancelWakeupHandler,
+  WakeupAnswers,
   GetWakeupHandler,
   ListWakeupsHandler,
   RunAnswers,
@@ -61,6 +79,11 @@ const handlers: Provider[] = [
   GetRunEventsHandler,
   GetRunLogHandler,
   StreamRunLogHandler,
+  PutSecretHandler,
+  ListSecretsHandler,
+  GetCostsHandler,
+  ChangePriceTableHandler,
+  GetPriceTableHandler,
 ];
 
 /** The HTTP face of a node: which route leads to which handler, and what the handlers are given. */
@@ -80,6 +103,8 @@ export class AppModule {
       { provide: Directory, useValue: node.directory },
       { provide: NodeExecution, useValue: node.execution },
       { provide: RunReaper, useValue: node.reaper },
+      { provide: AlarmClock, useValue: node.alarms },
+      { provide: SecretStore, useValue: node.secrets },
       { provide: RunLogReader, useValue: new RunLogReader(node.log) },
     ];
     return {
@@ -90,6 +115,9 @@ export class AppModule {
         AgentsController,
         WakeupsController,
         RunsController,
+        SecretsController,
+        CostsController,
+        TimersController,
         HealthController,
       ],
       providers: [...parts, ...handlers],

@@ -53,6 +53,11 @@ const settings = {
     about: 'token, or none (only with a loopback host)',
     schema: z.enum(['token', 'none']).default('token'),
   },
+  testClock: {
+    env: 'REVEILLE_TEST_CLOCK',
+    about: 'let `POST /v1/admin/tick` set the clock; for tests',
+    schema: z.stringbool().default(false),
+  },
   logLevel: {
     env: 'REVEILLE_LOG_LEVEL',
     about: "the server's own log on stderr: debug, info, warn, error or silent",

@@ -11,6 +11,7 @@ test('every setting has a flag, a variable and a default', () => {
     ['--documents', 'REVEILLE_DOCUMENTS'],
     ['--max-runs', 'REVEILLE_MAX_RUNS'],
     ['--auth', 'REVEILLE_AUTH'],
+    ['--test-clock', 'REVEILLE_TEST_CLOCK'],
     ['--log-level', 'REVEILLE_LOG_LEVEL'],
   ]);
   expect(settingFlags().map(({ byDefault }) => byDefault)).toEqual(Object.values(config).map(String));

@@ -64,9 +64,11 @@ function takeLock(path: string): Database {
 function keptValue(file: string, make: () => string): string {
   if (!existsSync(file)) {
     const draft = `${file}.new`;
-    writeFileSync(draft, `${make()}\n`, { mode: 0o600 });
+    writeFileSync(draft, `${make()}\n`, { mode: 0o600, flush: true });
     renameSync(draft, file);
   }
   chmodSync(file, 0o600);
-  return readFileSync(file, 'utf8').trim();
+  const value = readFileSync(file, 'utf8').trim();
+  if (value === '') throw new Error(`${file} is empty: remove it, and a new one is made`);
+  return value;
 }

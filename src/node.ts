@@ -5,11 +5,20 @@ import { processAdapter } from './adapters/process/process-adapter';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
 import { agentsProjection } from './agents/projections/agents.projection';
-import { runtimeStatesProjection } from './agents/projections/runtime-states.projection';
+import {
+  runtimeStatesProjection,
+  taskStatesProjection,
+} from './agents/projections/runtime-states.projection';
 import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
 import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import { CompanyStop } from './companies/company-stop';
+import { companyStopSaga } from './companies/sagas/company-stop.saga';
 import { companiesProjection } from './companies/projections/companies.projection';
 import type { Config } from './config';
+import { defaultPrices } from './costs/domain/prices';
+import { costEntriesProjection } from './costs/projections/cost-entries.projection';
+import { priceTablesProjection } from './costs/projections/price-tables.projection';
+import { RunSettlement } from './costs/run-settlement';
 import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
 import { EmbeddedDocumentStore } from './documents/embedded/embedded-document-store';
@@ -29,15 +38,23 @@ import { runsProjection } from './runs/projections/runs.projection';
 import { RunClaims } from './runs/run-claims';
 import { RunReaper } from './runs/run-reaper';
 import { RunStreams } from './runs/run-streams';
+import { SecretStore } from './secrets/secret-store';
 import { executionSaga } from './runs/sagas/execution.saga';
+import { AlarmClock } from './timers/alarm-clock';
+import { alarmsProjection } from './timers/projections/alarms.projection';
+import { scheduleSaga } from './timers/sagas/schedule.saga';
 import { wakeupsProjection } from './wakeups/projections/wakeups.projection';
 
 export const projections = [
   companiesProjection,
   agentsProjection,
   runtimeStatesProjection,
+  taskStatesProjection,
+  alarmsProjection,
   wakeupsProjection,
   runsProjection,
+  costEntriesProjection,
+  priceTablesProjection,
 ];
 
 /** The parts of one server, put together: everything but HTTP. */
@@ -51,16 +68,19 @@ export class Node {
   readonly directory: Directory;
   readonly execution: NodeExecution;
   readonly reaper: RunReaper;
+  readonly alarms: AlarmClock;
   private readonly runner: LocalRunner;
   private readonly claims: RunClaims;
   private readonly runStreams: RunStreams;
   private readonly leases: NodeLeases;
+  private readonly companyStop: CompanyStop;
   private readonly stopped = new AbortController();
   private url = '';
 
   private constructor(
     readonly log: EventLog,
     readonly documents: DocumentStore,
+    readonly secrets: SecretStore,
     folder: DataFolder,
     config: Config,
     environment: Record<string, string>,
@@ -71,9 +91,17 @@ export class Node {
     this.processing = new Processing(log, documents, logger);
     this.readModels = new ReadModels(documents);
     this.externalKeys = new ExternalKeys(log, clock, nodeId);
-    this.agents = new AgentsStore(log, clock, nodeId);
+    this.agents = new AgentsStore(log, clock, nodeId, async (companyId) => {
+      const company = await this.readModels.get(companiesProjection, companyId);
+      return company?.status === 'paused';
+    });
     this.directory = new Directory(log, this.processing, this.readModels);
-    this.claims = new RunClaims(this.agents, log, nodeId);
+    const prices = async (companyId: string) => {
+      const table = await this.readModels.get(priceTablesProjection, companyId);
+      return [table?.prices ?? [], defaultPrices];
+    };
+    const settlement = new RunSettlement(log, clock, prices);
+    this.claims = new RunClaims(this.agents, log, nodeId, settlement);
     this.runStreams = new RunStreams(log, nodeId, this.stopped.signal);
     this.leases = new NodeLeases(documents, clock, nodeId, (err) =>
       logger.error({ err }, 'the node could not renew its lease'),
@@ -83,6 +111,8 @@ export class Node {
       adapters: this.adapters,
       authority: this.claims,
       clock,
+      prices,
+      secrets,
       nodeId,
       runsFolder: folder.runsFolder,
       environment,
@@ -90,9 +120,11 @@ export class Node {
       logger,
     });
     const { processing, readModels, claims, runner, agents, leases } = this;
-    const shared = { nodeId, processing, readModels, claims, runner, logger };
+    const shared = { nodeId, processing, readModels, claims, runner, clock, logger };
     this.execution = new NodeExecution({ ...shared, maxRuns: config.maxRuns, runsFolder: folder.runsFolder });
-    this.reaper = new RunReaper({ ...shared, agents, leases });
+    this.reaper = new RunReaper({ ...shared, agents, leases, settlement });
+    this.alarms = new AlarmClock({ ...shared, agents });
+    this.companyStop = new CompanyStop(agents, processing, readModels);
   }
 
   static async open(
@@ -105,7 +137,8 @@ export class Node {
     const stores = join(folder.path, 'stores');
     const log = await EmbeddedEventLog.open(stores);
     const documents = await EmbeddedDocumentStore.open(stores);
-    return new Node(log, documents, folder, config, environment, clock, logger);
+    const secrets = await SecretStore.open(folder.path);
+    return new Node(log, documents, secrets, folder, config, environment, clock, logger);
   }
 
   /** Follows the log; from here on it can be written to and read from. */
@@ -114,6 +147,8 @@ export class Node {
     await this.processing.start(projections, [
       handledBy(executionSaga, (command, cause) => this.runStreams.execute(command, cause)),
       handledBy(deferredReleaseSaga, (command, cause) => this.release(command, cause)),
+      handledBy(companyStopSaga, (command, cause) => this.companyStop.execute(command, cause)),
+      handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
   }
 
@@ -121,10 +156,14 @@ export class Node {
   async startExecution(url: string): Promise<void> {
     this.url = url;
     await this.execution.start();
+    this.alarms.start();
+    this.reaper.start();
   }
 
   /** Local runs go on without the server, and are taken up when it comes back. */
   async stop(): Promise<void> {
+    await this.reaper.stop();
+    await this.alarms.stop();
     await this.execution.stop();
     await this.runner.close();
     this.stopped.abort();

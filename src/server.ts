@@ -3,14 +3,15 @@ import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module';
 import { Gate } from './auth/gate';
 import type { Config } from './config';
 import { DataFolder } from './data-folder';
-import { ProblemFilter } from './http/problem.filter';
+import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
 import { WrittenInterceptor } from './http/written';
-import { systemClock } from './kernel/clock';
+import { systemClock, TestClock } from './kernel/clock';
 import { Node } from './node';
 
 /** A wakeup, payload and context included, must fit into one append (1 MiB at the smallest backend). */
@@ -33,7 +34,13 @@ export async function startServer(
   logger: Logger,
 ): Promise<RunningServer> {
   const folder = DataFolder.open(config.dataDir);
-  const node = await Node.open(folder, config, environmentForAgents, systemClock, logger);
+  const node = await Node.open(
+    folder,
+    config,
+    environmentForAgents,
+    config.testClock ? new TestClock() : systemClock,
+    logger,
+  );
   const app = await createApp(
     node,
     new Gate(config.auth === 'none' ? null : folder.adminToken, config.host),
@@ -45,6 +52,7 @@ export async function startServer(
     folder.close();
   };
   try {
+    // Whoever can ask finds read models that are up to date.
     await node.startProcessing();
     await app.listen(config.port, config.host);
     const url = urlOf(config.host, app.getHttpServer().address() as AddressInfo);
@@ -57,7 +65,15 @@ export async function startServer(
 }
 
 async function createApp(node: Node, gate: Gate, logger: Logger): Promise<NestFastifyApplication> {
-  const adapter = new FastifyAdapter({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true });
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    forceCloseConnections: true,
+    // A name that is too long is to be refused by whoever knows names, with a problem document.
+    routerOptions: { maxParamLength: 2_000 },
+    // What the router refuses reaches no filter: a path that is too long, or cannot be decoded.
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
+      sendProblem(reply, domainErrorOf(error)),
+  });
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
     if (gate.check(request, reply)) done();
   });
@@ -65,20 +81,27 @@ async function createApp(node: Node, gate: Gate, logger: Logger): Promise<NestFa
     logger: false,
     abortOnError: false,
   });
-  acceptEmptyBodies(app);
+  acceptJsonOnly(app);
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(new WrittenInterceptor());
   await app.init();
   return app;
 }
 
-/** `curl -X POST -H 'Content-Type: application/json'` without a body is a request with nothing to say, not a bad one. */
-function acceptEmptyBodies(app: NestFastifyApplication): void {
-  const strict = app.getHttpAdapter().getInstance().getDefaultJsonParser('error', 'error');
-  app.useBodyParser('application/json', { bodyLimit: BODY_LIMIT_BYTES }, (request, body, done) => {
-    if (body.length === 0) done(null, undefined);
-    else void strict(request as never, body.toString('utf8'), done);
-  });
+/**
+ * JSON, under the names that it goes by. `curl -X POST -H 'Content-Type: application/json'` without a body is a request
+ * with nothing to say, not a bad one.
+ */
+function acceptJsonOnly(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.removeContentTypeParser('text/plain');
+  const strict = fastify.getDefaultJsonParser('error', 'error');
+  for (const type of ['application/json', 'application/merge-patch+json']) {
+    app.useBodyParser(type, { bodyLimit: BODY_LIMIT_BYTES }, (request, body, done) => {
+      if (body.length === 0) done(null, undefined);
+      else void strict(request as never, body.toString('utf8'), done);
+    });
+  }
 }
 
 function urlOf(host: string, { port }: AddressInfo): string {

@@ -28,13 +28,17 @@ export class HealthController {
       () => null,
     );
     const consumers = this.processing.status();
-    const isWell = head !== null && consumers.every(({ stoppedBy }) => stoppedBy === null);
+    const isWell =
+      head !== null &&
+      consumers.every(({ stoppedBy, ailment }) => stoppedBy === null && ailment === null) &&
+      this.execution.illness === null;
     void reply.code(isWell ? 200 : 503);
     return {
       status: isWell ? 'ok' : 'ill',
       nodeId: this.nodeId,
       eventLog: { status: head === null ? 'ill' : 'ok', head },
       consumers,
+      execution: { status: this.execution.illness ?? 'ok' },
       runs: this.execution.load,
     };
   }

@@ -3,6 +3,7 @@ import { Catch, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { InvalidCursor } from '../documents/document-store';
+import { LogUnavailable } from '../event-log/event-log';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
 import { problemOf, retryAfterSec } from './problem';
@@ -32,14 +33,17 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'bad_request',
   404: 'route_not_found',
   413: 'payload_too_large',
+  414: 'route_not_found',
   415: 'unsupported_media_type',
 };
 
-function domainErrorOf(thrown: unknown): DomainError {
+/** What any error means to a client. */
+export function domainErrorOf(thrown: unknown): DomainError {
   if (thrown instanceof DomainError) return thrown;
   if (thrown instanceof InvalidCursor) {
     return new DomainError('bad_request', `cursor: ${thrown.message}`, { field: 'cursor' });
   }
+  if (thrown instanceof LogUnavailable) return new DomainError('log_unavailable', thrown.message);
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusCodeOf(thrown);
   const code = status === undefined ? undefined : codeOfStatus[status];
   return code ? new DomainError(code, (thrown as Error).message) : new DomainError('internal');

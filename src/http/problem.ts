@@ -8,7 +8,6 @@ export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   unsupported_media_type: 415,
   unauthorized: 401,
   forbidden_host: 403,
-  not_found: 404,
   route_not_found: 404,
   company_not_found: 404,
   agent_not_found: 404,

@@ -1,10 +1,14 @@
 import type { Logger } from 'pino';
 import type { AgentEvent, EndCause } from '../agents/domain/agent.events';
+import type { CompanyEvent } from '../companies/domain/company.events';
+import { companiesProjection } from '../companies/projections/companies.projection';
+import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
 import { Dispatcher } from '../runner/dispatcher';
 import { endLeftovers } from '../runner/leftovers';
+import type { ClaimedRun } from '../runner/run-authority';
 import type { LocalRunner } from '../runner/local-runner';
 import type { RunEvent } from './domain/run.events';
 import { lifecycle } from './domain/run.events';
@@ -26,6 +30,8 @@ export class NodeExecution {
   /** Endings of runs that this node doesn't execute, or doesn't execute yet: a claim may just be on its way. */
   private readonly endsToCome = new Map<string, EndCause>();
   private following: Promise<void> | undefined;
+  private isStarted = false;
+  private failure: Error | null = null;
 
   constructor(
     private readonly deps: {
@@ -36,14 +42,16 @@ export class NodeExecution {
       readModels: ReadModels;
       claims: RunClaims;
       runner: LocalRunner;
+      clock: Clock;
       logger: Logger;
     },
   ) {
-    const { runner, maxRuns, logger } = deps;
+    const { runner, maxRuns, clock, logger } = deps;
     this.dispatcher = new Dispatcher({
       maxRuns,
       activeCount: () => runner.activeCount,
       start: async (run) => this.launch(run, run.cause),
+      clock,
       logger,
     });
     runner.onFinished(() => this.dispatcher.dispatch());
@@ -52,12 +60,18 @@ export class NodeExecution {
   /** Comes back when every run that this node was executing is supervised again. */
   async start(): Promise<void> {
     const { processing, runsFolder, logger } = this.deps;
-    await processing.waitForHead([runsProjection.name, executionSaga.name], CATCH_UP_MS);
-    const from = processing.reached(runsProjection.name);
+    // What comes after the head as it is now is met on the way: by then its run has its stream.
+    const head = await processing.waitForHead([runsProjection.name, executionSaga.name], CATCH_UP_MS);
     await endLeftovers({ runsFolder, isOver: (runId) => this.isOver(runId), logger });
     await this.adoptOwnRuns();
-    for await (const run of runsOfStatus(this.deps.readModels, 'queued')) this.dispatcher.add(run);
-    this.following = this.follow(from);
+    for await (const run of runsOfStatus(this.deps.readModels, 'queued')) {
+      if (BigInt(run.queuedPosition!) <= head) this.dispatcher.add(run);
+    }
+    this.following = this.follow(head).catch((error: unknown) => {
+      this.failure = error instanceof Error ? error : new Error('stopped', { cause: error });
+      logger.error({ err: error }, 'this node no longer sees what there is to run');
+    });
+    this.isStarted = true;
     this.dispatcher.start();
   }
 
@@ -66,6 +80,16 @@ export class NodeExecution {
     this.dispatcher.stop();
     this.stopped.abort();
     await this.following;
+  }
+
+  /** Why this node executes nothing; null where it does its work. */
+  get illness(): string | null {
+    return this.failure?.message ?? (this.isStarted ? null : 'starting');
+  }
+
+  /** Tries again what waits for its time: a clock that was set has told nobody. */
+  lookAgain(): void {
+    this.dispatcher.unblockAll();
   }
 
   get load(): { active: number; waiting: number; max: number } {
@@ -90,31 +114,48 @@ export class NodeExecution {
 
   private async launch(address: RunAddress, cause: Recorded | undefined): Promise<void> {
     const { claims, runner } = this.deps;
-    runner.start(await claims.claim(address, cause));
+    const { run, position } = await claims.claim(address, cause);
+    runner.start(run);
+    void this.endIfCompanyPaused(run, position);
     const endCause = this.endsToCome.get(address.runId);
     if (endCause) runner.end(address.runId, endCause);
   }
 
-  private async follow(after: Position): Promise<void> {
-    for await (const { events } of this.deps.processing.feed.subscribe(after, this.stopped.signal)) {
-      for (const recorded of events) this.notice(recorded as Recorded<AgentEvent | RunEvent>);
+  /** A claim that crossed its company's pause was decided before the pause was seen: it is taken back. */
+  private async endIfCompanyPaused(run: ClaimedRun, started: Position): Promise<void> {
+    const { processing, readModels, claims, logger } = this.deps;
+    try {
+      await processing.waitFor(started, [companiesProjection.name]);
+      const company = await readModels.get(companiesProjection, run.companyId);
+      if (company?.status === 'paused') await claims.requestEnd(run, 'pause');
+    } catch (err) {
+      logger.error({ err, runId: run.runId }, 'could not see whether the company is paused');
     }
   }
 
-  private notice(recorded: Recorded<AgentEvent | RunEvent>): void {
+  private async follow(after: Position): Promise<void> {
+    for await (const { events } of this.deps.processing.feed.subscribe(after, this.stopped.signal)) {
+      for (const recorded of events) this.notice(recorded as Recorded<AgentEvent | RunEvent | CompanyEvent>);
+    }
+  }
+
+  private notice(recorded: Recorded<AgentEvent | RunEvent | CompanyEvent>): void {
     const { event } = recorded;
     switch (event.type) {
       case 'RunLifecycleRecorded':
         if (event.data.message === lifecycle.queued) this.enqueue(event.data, recorded);
         return;
       case 'RunStarted':
-        return this.dispatcher.remove(event.data);
+        // One of our own claims may still fail on its way to the runner, and is then tried again.
+        return event.data.nodeId === this.deps.nodeId ? undefined : this.dispatcher.remove(event.data);
       case 'RunEndRequested':
         return this.end(event.data.runId, event.data.cause);
       case 'RunFinished':
         this.endsToCome.delete(event.data.runId);
         this.dispatcher.remove(event.data);
         return this.dispatcher.unblock(event.data.agentId);
+      case 'CompanyResumed':
+        return void this.tryAllAgain(recorded.position);
       case 'AgentApproved':
       case 'AgentResumed':
       case 'AgentUpdated':
@@ -123,9 +164,19 @@ export class NodeExecution {
     }
   }
 
+  /** Claims ask the read model of companies: they have a chance only once that knows of the resume. */
+  private async tryAllAgain(resumed: Position): Promise<void> {
+    const { processing, logger } = this.deps;
+    await processing
+      .waitFor(resumed, [companiesProjection.name])
+      .catch((err: unknown) => logger.error({ err }, 'companies are not seen to be resumed'));
+    this.dispatcher.unblockAll();
+  }
+
   private enqueue({ companyId, agentId, runId, payload }: RunEvent['data'], cause: Recorded): void {
     const priority = typeof payload?.['priority'] === 'number' ? payload['priority'] : 0;
-    this.dispatcher.add({ companyId, agentId, runId, priority, cause });
+    const coalesceKey = typeof payload?.['coalesceKey'] === 'string' ? payload['coalesceKey'] : null;
+    this.dispatcher.add({ companyId, agentId, runId, priority, coalesceKey, cause });
   }
 
   private end(runId: string, cause: EndCause): void {

@@ -1,10 +1,17 @@
 import type { AgentsStore } from '../agents/agents.store';
-import type { EndCause, RunQueued, RunStarted, WakeupRequested } from '../agents/domain/agent.events';
+import type {
+  AgentRegistered,
+  AgentUpdated,
+  EndCause,
+  RunStarted,
+  WakeupRequested,
+} from '../agents/domain/agent.events';
 import type { AgentState, OpenRun, OpenWakeup } from '../agents/domain/agent.state';
+import type { RunSettlement } from '../costs/run-settlement';
 import type { EventLog } from '../event-log/event-log';
-import type { Actor, Recorded, Revision } from '../kernel/event';
+import type { Actor, Position, Recorded, Revision } from '../kernel/event';
 import { decode } from '../kernel/event';
-import { uuidv7 } from '../kernel/ids';
+import { derivedUuid, uuidv7 } from '../kernel/ids';
 import { agentStream } from '../kernel/streams';
 import type { ClaimedRun, RunAuthority, RunOutcome } from '../runner/run-authority';
 import type { ContextWakeup } from './domain/run-context';
@@ -20,17 +27,18 @@ export interface RunAddress {
 interface OpenRunFacts {
   run: OpenRun;
   wakeup: OpenWakeup;
-  adapterConfig: Record<string, unknown>;
 }
 
 /** The agent's word on its runs, for the node that executes them. */
 export class RunClaims implements RunAuthority {
   private readonly actor: Actor;
+  private readonly life = uuidv7();
 
   constructor(
     private readonly agents: AgentsStore,
     private readonly log: EventLog,
     private readonly nodeId: string,
+    private readonly settlement: RunSettlement,
   ) {
     this.actor = { type: 'node', id: nodeId };
   }
@@ -39,15 +47,19 @@ export class RunClaims implements RunAuthority {
    * Claims a queued run for this node.
    * @throws DomainError `run_not_startable`
    */
-  async claim(address: RunAddress, cause: Recorded | undefined): Promise<ClaimedRun> {
-    const claimId = uuidv7();
-    const { answer } = await this.agents.execute(
+  async claim(
+    address: RunAddress,
+    cause: Recorded | undefined,
+  ): Promise<{ run: ClaimedRun; position: Position }> {
+    // The same for every attempt of this life: a claim that was taken unnoticed is found to be ours.
+    const claimId = derivedUuid(address.runId, this.nodeId, this.life);
+    const { answer, position } = await this.agents.execute(
       address,
       { type: 'StartRun', runId: address.runId, nodeId: this.nodeId, claimId },
       { actor: this.actor, event: cause },
       (state) => factsOf(state, address.runId),
     );
-    return this.claimed(address, answer!);
+    return { run: await this.claimed(address, answer!), position: position ?? (await this.log.head()) };
   }
 
   /** A run that the log says is running on this node; null where it is not, or not any more. */
@@ -69,17 +81,22 @@ export class RunClaims implements RunAuthority {
 
   async finish(run: ClaimedRun, outcome: RunOutcome): Promise<void> {
     const { runId, nodeId, claimId } = run;
+    const settlement = await this.settlement.of(run, outcome);
     await this.agents.execute(
       run,
-      { type: 'FinishRun', runId, nodeId, claimId, outcome },
+      { type: 'FinishRun', runId, nodeId, claimId, outcome, settlement },
       { actor: this.actor },
       () => undefined,
     );
   }
 
   private async claimed(address: RunAddress, facts: OpenRunFacts): Promise<ClaimedRun> {
-    const { run, wakeup, adapterConfig } = facts;
+    const { run, wakeup } = facts;
     const { event, metadata } = await this.eventAt<RunStarted>(address, run.startedRevision!);
+    const configured = await this.eventAt<AgentRegistered | AgentUpdated>(
+      address,
+      event.data.configurationRevision,
+    );
     const { companyId, agentId, runId } = address;
     return {
       companyId,
@@ -88,14 +105,15 @@ export class RunClaims implements RunAuthority {
       claimId: event.data.claimId,
       nodeId: event.data.nodeId,
       attempt: run.attempt,
+      invocationSource: run.source,
+      taskKey: run.taskKey,
       adapterType: event.data.adapterType,
-      adapterConfig,
+      adapterConfig: configured.event.data.adapterConfig,
       context: await this.contextOf(address, wakeup),
       sessionId: event.data.sessionIdBefore,
       limits: event.data.limits,
       startedAt: metadata.at,
       endCause: run.endCause,
-      endRequestedAt: run.endRequestedAt,
       correlationId: metadata.correlationId,
     };
   }
@@ -103,14 +121,14 @@ export class RunClaims implements RunAuthority {
   /** Contexts are not in the agent's state: they are read from the requests' events. */
   private async contextOf(address: RunAddress, wakeup: OpenWakeup): Promise<Record<string, unknown>> {
     const wakeups: ContextWakeup[] = [];
-    for (const revision of wakeup.requests) {
+    for (const { revision } of wakeup.requests) {
       const { event } = await this.eventAt<WakeupRequested>(address, revision);
       wakeups.push({ id: event.data.wakeupId, request: event.data });
     }
     return composeContext(wakeups[0]!, wakeups, wakeup.coalescedCount + 1);
   }
 
-  private async eventAt<E extends RunStarted | RunQueued | WakeupRequested>(
+  private async eventAt<E extends RunStarted | WakeupRequested | AgentRegistered | AgentUpdated>(
     { companyId, agentId }: RunAddress,
     revision: Revision,
   ): Promise<Recorded<E>> {
@@ -125,5 +143,5 @@ function factsOf(state: AgentState, runId: string): OpenRunFacts | null {
   const run = state.runs.get(runId);
   const wakeup = run && state.wakeups.get(run.wakeupId);
   if (!run || !wakeup) return null;
-  return structuredClone({ run, wakeup, adapterConfig: state.configuration.adapterConfig });
+  return structuredClone({ run, wakeup });
 }

@@ -1,10 +1,13 @@
 import type { EventLog } from '../event-log/event-log';
 import type { Revision, StoredEvent } from '../kernel/event';
 import { runLogStream } from '../kernel/streams';
-import type { LogChunkHeader, LogFinalizedData, OutputStream } from './domain/run-log.events';
+import type { LogChunkHeader, LogFinalizedData, LogGapData, OutputStream } from './domain/run-log.events';
 import { decodeLogChunk } from './domain/run-log.events';
 
-/** Which log: of one stream, or without `stream` the combined one, in the order in which it was recorded. */
+/**
+ * Which log: of one stream, or without `stream` the combined one, in the order in which it was recorded. Offsets in a
+ * stream count what the agent wrote, gaps included; in the combined log they count what is recorded.
+ */
 export interface LogSource {
   companyId: string;
   runId: string;
@@ -13,13 +16,21 @@ export interface LogSource {
 
 export interface LogPage {
   bytes: Buffer;
-  /** In bytes, in the log that was asked for. */
+  /** Of the first byte, in the log that was asked for: behind what was asked for where that is in a gap. */
   offset: number;
   nextOffset: number;
-  /** What is recorded so far. */
+  /** How far the log goes, in the same count as the offsets. */
   totalBytes: number;
+  /** A page ends where a gap begins; the next one begins behind it. */
+  endsAtGap: boolean;
   /** The log is finalized and this page reaches its end. */
   eof: boolean;
+}
+
+/** Bytes of a log and where they stand; none at the end of a gap. */
+interface LogPart {
+  offset: number;
+  bytes: Buffer;
 }
 
 /** So many chunks of the other stream are read over before the next one of the stream is looked up. */
@@ -32,40 +43,41 @@ export class RunLogReader {
   /** A piece of a log, live or finalized; empty where there is none, or not yet. */
   async read(source: LogSource & { offset: number; limitBytes: number }): Promise<LogPage> {
     const end = await this.end(source);
-    const offset = Math.min(Math.max(0, source.offset), end.totalBytes);
-    const parts: Buffer[] = [];
+    let offset = Math.min(Math.max(0, source.offset), end.totalBytes);
     let wanted = Math.max(0, source.limitBytes);
+    let endsAtGap = false;
+    const found: Buffer[] = [];
     for await (const part of this.parts(source, offset, end)) {
-      parts.push(part.subarray(0, wanted));
-      wanted -= Math.min(wanted, part.length);
-      if (wanted === 0) break;
+      if (found.length === 0) offset = part.offset;
+      else if (part.bytes.length === 0) endsAtGap = true;
+      if (endsAtGap || wanted === 0) break;
+      if (part.bytes.length > 0) found.push(part.bytes.subarray(0, wanted));
+      wanted -= Math.min(wanted, part.bytes.length);
     }
-    const bytes = Buffer.concat(parts);
+    const bytes = Buffer.concat(found);
     const nextOffset = offset + bytes.length;
-    return {
-      bytes,
-      offset,
-      nextOffset,
-      totalBytes: end.totalBytes,
-      eof: end.isFinalized && nextOffset === end.totalBytes,
-    };
+    const eof = end.isFinalized && nextOffset === end.totalBytes;
+    return { bytes, offset, nextOffset, totalBytes: end.totalBytes, endsAtGap, eof };
   }
 
-  /** The raw bytes from an offset to what is recorded when this is called, in pieces of at most 64 KiB. */
+  /** The raw bytes from an offset to what is recorded when this is called, in pieces of at most 64 KiB, gaps left out. */
   async *stream(source: LogSource, offset = 0): AsyncGenerator<Buffer> {
-    yield* this.parts(source, Math.max(0, offset), await this.end(source));
+    for await (const { bytes } of this.parts(source, Math.max(0, offset), await this.end(source))) {
+      if (bytes.length > 0) yield bytes;
+    }
   }
 
   /** The last bytes of a log, at most `limitBytes`. */
   async excerpt(source: LogSource, limitBytes: number): Promise<Buffer> {
     const end = await this.end(source);
-    const parts: Buffer[] = [];
-    for await (const part of this.parts(source, Math.max(0, end.totalBytes - limitBytes), end))
-      parts.push(part);
-    return Buffer.concat(parts);
+    const found: Buffer[] = [];
+    for await (const { bytes } of this.parts(source, Math.max(0, end.totalBytes - limitBytes), end)) {
+      found.push(bytes);
+    }
+    return Buffer.concat(found);
   }
 
-  private async *parts(source: LogSource, offset: number, end: LogEnd): AsyncGenerator<Buffer> {
+  private async *parts(source: LogSource, offset: number, end: LogEnd): AsyncGenerator<LogPart> {
     const stream = runLogStream(source.companyId, source.runId);
     let next = offset;
     let from: Revision = 0;
@@ -77,7 +89,7 @@ export class RunLogReader {
       for await (const event of this.log.read(stream, { from, limit: end.revision - from + 1 })) {
         const part = partFrom(event, source.stream, next);
         if (part) {
-          next += part.length;
+          next = part.offset + part.bytes.length;
           foreign = 0;
           yield part;
           continue;
@@ -97,7 +109,7 @@ export class RunLogReader {
     return { revision: -1, totalBytes: 0, isFinalized: false };
   }
 
-  /** The last revision whose chunk begins at or before `offset`, which is the one that holds its byte. */
+  /** The last revision whose chunk or gap begins at or before `offset`, which is the one that holds its byte. */
   private async revisionOf(
     stream: string,
     wanted: OutputStream | undefined,
@@ -115,15 +127,14 @@ export class RunLogReader {
     return low;
   }
 
-  /** Where the wanted log stood before this revision; null where no chunk is there. */
+  /** Where the wanted log stood before this revision; null where no output is there. */
   private async beginOf(
     stream: string,
     wanted: OutputStream | undefined,
     revision: Revision,
   ): Promise<number | null> {
     for await (const event of this.log.read(stream, { from: revision, limit: 1 })) {
-      if (event.type === 'LogChunked')
-        return beginsAt(decodeLogChunk(event.data as Uint8Array).header, wanted);
+      if (event.type !== 'LogFinalized') return beginsAt(placeOf(event), wanted);
     }
     return null;
   }
@@ -135,28 +146,52 @@ interface LogEnd {
   isFinalized: boolean;
 }
 
+/** What a chunk or a gap says of where it stands. */
+interface Place extends Pick<LogChunkHeader, 'stream' | 'offset' | 'otherOffset' | 'logOffset'> {
+  /** How far its own stream goes on, and the combined log. */
+  length: number;
+  recordedLength: number;
+}
+
+function placeOf(event: StoredEvent): Place {
+  if (event.type === 'LogGap') {
+    const { from, to, ...gap } = JSON.parse(event.data as string) as LogGapData;
+    return { ...gap, offset: from, length: to - from, recordedLength: 0 };
+  }
+  const { header } = decodeLogChunk(event.data as Uint8Array);
+  return { ...header, recordedLength: header.length };
+}
+
 function extent(last: StoredEvent, wanted: OutputStream | undefined): Omit<LogEnd, 'revision'> {
   if (last.type === 'LogFinalized') {
-    const { logs, logBytes } = JSON.parse(last.data as string) as LogFinalizedData;
-    return { totalBytes: wanted ? logs[wanted].bytes : logBytes, isFinalized: true };
+    const { logs, recordedBytes } = JSON.parse(last.data as string) as LogFinalizedData;
+    return { totalBytes: wanted ? logs[wanted].bytes : recordedBytes, isFinalized: true };
   }
-  const { header } = decodeLogChunk(last.data as Uint8Array);
-  const grown = wanted === undefined || wanted === header.stream ? header.length : 0;
-  return { totalBytes: beginsAt(header, wanted) + grown, isFinalized: false };
+  return { totalBytes: endsAt(placeOf(last), wanted), isFinalized: false };
 }
 
-function beginsAt(header: LogChunkHeader, wanted: OutputStream | undefined): number {
-  if (wanted === undefined) return header.logOffset;
-  return wanted === header.stream ? header.offset : header.otherOffset;
+function beginsAt(
+  { stream, offset, otherOffset, logOffset }: Place,
+  wanted: OutputStream | undefined,
+): number {
+  if (wanted === undefined) return logOffset;
+  return wanted === stream ? offset : otherOffset;
 }
 
-/** The bytes of an event from `next` on; null where it holds none of them. */
-function partFrom(event: StoredEvent, wanted: OutputStream | undefined, next: number): Buffer | null {
-  if (event.type !== 'LogChunked') return null;
-  const { header, bytes } = decodeLogChunk(event.data as Uint8Array);
-  if (wanted !== undefined && wanted !== header.stream) return null;
-  const skipped = next - beginsAt(header, wanted);
-  return skipped >= bytes.length
-    ? null
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).subarray(skipped);
+function endsAt(place: Place, wanted: OutputStream | undefined): number {
+  const begin = beginsAt(place, wanted);
+  if (wanted === undefined) return begin + place.recordedLength;
+  return wanted === place.stream ? begin + place.length : begin;
+}
+
+/** What an event holds of the wanted log from `next` on; null where that is nothing. */
+function partFrom(event: StoredEvent, wanted: OutputStream | undefined, next: number): LogPart | null {
+  if (event.type === 'LogFinalized') return null;
+  const place = placeOf(event);
+  const end = endsAt(place, wanted);
+  if (end <= next || (wanted !== undefined && wanted !== place.stream)) return null;
+  if (event.type === 'LogGap') return { offset: end, bytes: Buffer.alloc(0) };
+  const { bytes } = decodeLogChunk(event.data as Uint8Array);
+  const skipped = next - beginsAt(place, wanted);
+  return { offset: next, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).subarray(skipped) };
 }

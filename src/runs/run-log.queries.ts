@@ -12,7 +12,7 @@ import { cutAtCharacters } from './whole-characters';
 export interface LogAnswer {
   runId: string;
   content: string;
-  /** In bytes. */
+  /** In bytes: where `content` begins, which is behind what was asked for where that is not recorded. */
   offset: number;
   nextOffset: number;
   totalBytes: number;
@@ -54,9 +54,11 @@ export class GetRunLogHandler implements IQueryHandler<GetRunLog> {
     if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runsProjection.name]);
     const { companyId } = await this.directory.run(runId);
     const { document } = await this.answers.one(runId);
-    const { bytes, offset, totalBytes, eof } = await this.logs.read({ companyId, runId, ...page });
-    const isOver = eof || (document.finishedAt !== null && totalBytes === 0);
-    const content = cutAtCharacters(bytes, isOver);
+    const { bytes, offset, totalBytes, endsAtGap, eof } = await this.logs.read({ companyId, runId, ...page });
+    // A run that another node has ended has a log that nobody has closed.
+    const isOver = eof || (document.finishedAt !== null && offset + bytes.length >= totalBytes);
+    // What follows a character that was cut off by a gap is not recorded.
+    const content = cutAtCharacters(bytes, isOver || endsAtGap);
     const nextOffset = offset + content.length;
     return { runId, content: content.toString('utf8'), offset, nextOffset, totalBytes, eof: isOver };
   }

@@ -1,4 +1,6 @@
+import type { Logger } from 'pino';
 import type { AgentsStore } from '../agents/agents.store';
+import type { RunSettlement } from '../costs/run-settlement';
 import { DomainError } from '../kernel/errors';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
@@ -10,8 +12,14 @@ import { runsProjection } from './projections/runs.projection';
 import type { RunAddress, RunClaims } from './run-claims';
 import { runsOfStatus } from './runs-by-status';
 
+const REAP_EVERY_MS = 30_000;
+export const DEFAULT_STALE_MS = 60_000;
+
 /** Ends the runs that nobody looks after any more. */
 export class RunReaper {
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> = Promise.resolve();
+
   constructor(
     private readonly deps: {
       nodeId: string;
@@ -21,8 +29,28 @@ export class RunReaper {
       claims: RunClaims;
       runner: LocalRunner;
       leases: NodeLeases;
+      logger: Logger;
+      settlement: RunSettlement;
     },
   ) {}
+
+  /** Looks now, and then at intervals. */
+  start(): void {
+    const look = () => {
+      this.looking = this.reap(DEFAULT_STALE_MS).then(
+        () => undefined,
+        (err: unknown) => this.deps.logger.error({ err }, 'orphaned runs could not be looked for'),
+      );
+    };
+    look();
+    this.timer = setInterval(look, REAP_EVERY_MS);
+    this.timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.looking;
+  }
 
   /**
    * Reaps the running runs whose node has given no sign of life for `staleThresholdMs`; of this node's own runs, takes
@@ -49,7 +77,7 @@ export class RunReaper {
 
   /** Answers whether the run was still there to be reaped. */
   private async reapOne(document: RunDocument & RunAddress): Promise<boolean> {
-    const { agents, nodeId } = this.deps;
+    const { agents, nodeId, settlement } = this.deps;
     const outcome = {
       exitCode: null,
       signal: null,
@@ -68,6 +96,7 @@ export class RunReaper {
           nodeId: document.nodeId!,
           claimId: document.claimId!,
           outcome,
+          settlement: await settlement.of({ companyId: document.companyId, runId: document.id }, outcome),
         },
         { actor: { type: 'node', id: nodeId } },
         () => undefined,

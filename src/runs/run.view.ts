@@ -1,3 +1,4 @@
+import type { LogSummary } from '../agents/domain/agent.events';
 import type { WakeupDocument } from '../wakeups/projections/wakeups.projection';
 import { composeContext } from './domain/run-context';
 import type { RunDocument } from './projections/runs.projection';
@@ -5,12 +6,22 @@ import type { RunDocument } from './projections/runs.projection';
 /** A run as answers show it. */
 export type RunView = Omit<
   RunDocument,
-  'queuedPosition' | 'finishedPosition' | 'newestWakeupIds' | 'wakeupId' | 'claimId' | 'priority' | 'log'
+  | 'queuedPosition'
+  | 'droppedAs'
+  | 'finishedPosition'
+  | 'newestWakeupIds'
+  | 'wakeupId'
+  | 'claimId'
+  | 'priority'
+  | 'notBefore'
+  | 'coalesceKey'
+  | 'costSource'
+  | 'log'
 > & {
   contextSnapshot: Record<string, unknown>;
   logBytes: number | null;
   logSha256: string | null;
-  logs: { stdout: { bytes: number; sha256: string }; stderr: { bytes: number; sha256: string } } | null;
+  logs: LogSummary['logs'] | null;
 };
 
 /** The wakeups that a run's context is composed of, by id. */
@@ -26,7 +37,11 @@ export function runView(document: RunDocument, wakeups: ReadonlyMap<string, Wake
     newestWakeupIds,
     wakeupId,
     claimId: _claim,
+    droppedAs: _droppedAs,
     priority: _priority,
+    notBefore: _notBefore,
+    coalesceKey: _coalesceKey,
+    costSource: _costSource,
     log,
     ...run
   } = document;

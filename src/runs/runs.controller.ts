@@ -6,13 +6,13 @@ import { RequestActor } from '../http/actor';
 import { clampedNumber, limitSchema, parse, parseWaitFor, wholeNumber } from '../http/parse';
 import type { Actor } from '../kernel/event';
 import { GetRunLog, StreamRunLog } from './run-log.queries';
+import { DEFAULT_STALE_MS } from './run-reaper';
 import { CancelRun, ReapRuns } from './run.handlers';
 import { GetActiveRun, GetRun, GetRunEvents, ListRuns } from './run.queries';
 
 const MAX_LOG_PAGE_BYTES = 1024 * 1024;
 /** The longest UTF-8 character: a smaller page could come out empty. */
 const MIN_LOG_PAGE_BYTES = 4;
-const DEFAULT_STALE_MS = 60_000;
 
 const offset = wholeNumber.pipe(z.number().int().min(0)).default(0);
 const waitFor = z.unknown().optional();

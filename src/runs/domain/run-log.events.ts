@@ -1,3 +1,5 @@
+import type { StreamDigest } from '../../agents/domain/agent.events';
+
 /**
  * The events of a run's log stream. `LogChunked` is binary: a 4-byte big-endian length, a JSON header of that many
  * bytes, then the output's bytes as they are. `LogGap` and `LogFinalized` are JSON.
@@ -8,31 +10,39 @@ export type OutputStream = 'stdout' | 'stderr';
 
 export interface LogChunkHeader {
   stream: OutputStream;
-  /** Of the first byte, in its stream. */
+  /** Of the first byte, in its stream: counts what the agent wrote, gaps included. */
   offset: number;
   /** Of the raw bytes after the header. */
   length: number;
-  /** How far the other stream had been recorded before this chunk. */
+  /** Where the other stream stood before this chunk. */
   otherOffset: number;
-  /** Of the first byte, in the recorded combined log. */
+  /** Of the first byte, in the recorded combined log: counts what is recorded. */
   logOffset: number;
   /** How the bytes are encrypted; null: they are not. */
   enc: null;
 }
 
+/** Bytes that the agent wrote and that are not recorded, because the run was past its quota. */
 export interface LogGapData {
   stream: OutputStream;
   /** Byte offsets in the stream; `to` is exclusive. */
   from: number;
   to: number;
+  /** As in a chunk's header. */
+  otherOffset: number;
+  logOffset: number;
 }
 
 export type LogFinalizedData = {
   companyId: string;
   agentId: string;
   runId: string;
-  logs: Record<OutputStream, { bytes: number; sha256: string }>;
+  logs: Record<OutputStream, StreamDigest>;
+  /** What the agent wrote, both streams together. */
   logBytes: number;
+  /** Of the recorded combined log: less than `logBytes` where there are gaps. */
+  recordedBytes: number;
+  /** Over the recorded combined log. */
   logSha256: string;
 };
 

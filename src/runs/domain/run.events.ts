@@ -1,3 +1,5 @@
+import type { WakeupSource } from '../../agents/domain/agent.events';
+import type { CostEntry } from '../../costs/domain/cost-entry';
 import type { DomainEvent } from '../../kernel/event';
 
 /** The events of a run's stream. Each is one line of what people follow: `seq` is its revision + 1. */
@@ -5,9 +7,11 @@ export type RunEvent =
   | DomainEvent<'RunLifecycleRecorded', RunEventData<'lifecycle'>>
   | DomainEvent<'AdapterInvoked', RunEventData<'adapter.invoke'>>
   | DomainEvent<'ProcessRecorded', RunEventData<'process'>>
-  | DomainEvent<'UsageBooked', RunEventData<'usage'>>
+  | UsageBooked
   | DomainEvent<'RunErrorRecorded', RunEventData<'error'>>
   | DomainEvent<'RunNoteRecorded', RunEventData<'note'>>;
+
+export type UsageBooked = DomainEvent<'UsageBooked', RunEventData<'usage'> & { payload: BookedUsage }>;
 
 export const RUN_SCHEMA_VERSION = 1;
 
@@ -23,6 +27,12 @@ export interface RunEventData<T extends RunEventType = RunEventType> {
   color: string | null;
   message: string;
   payload: Record<string, unknown> | null;
+}
+
+/** A line of the ledger, and what of the run it is grouped by. */
+export interface BookedUsage extends CostEntry {
+  invocationSource: WakeupSource;
+  taskKey: string | null;
 }
 
 /** eventType → the type on the log. */

@@ -1,6 +1,7 @@
 import {
   cancelledWakeup,
   endRequested,
+  expired,
   finished,
   finishedUnstarted,
   joinedDeferred,
@@ -10,6 +11,7 @@ import {
   report,
   requested,
   runningRun,
+  settlement,
   started,
   waitingWakeup,
 } from '../../../test/support/agent-history';
@@ -42,7 +44,7 @@ const unfinished = {
     signal: null,
   },
   ...{ endCause: null, endRequestedAt: null, error: null, errorCode: null, usage: null, costMicros: null },
-  ...{ resultJson: null, log: null },
+  ...{ resultJson: null, log: null, notBefore: null, costSource: null, droppedAs: null },
 };
 
 const unclaimed = { startedAt: null, nodeId: null, claimId: null, sessionIdBefore: null };
@@ -58,6 +60,7 @@ test('a queued run', () => {
       status: 'queued',
       wakeupId: 'w1',
       priority: 3,
+      coalesceKey: 'c',
     },
     ...{ invocationSource: 'assignment', triggerDetail: 'callback', attempt: 1, retryOfRunId: null },
     ...{ wakeupIds: ['w1'], newestWakeupIds: ['w1'], coalescedCount: 0, queuedAt: NOW, queuedPosition: '2' },
@@ -80,7 +83,7 @@ test('a run that is to end is still running', () => {
 });
 
 test('a finished run keeps everything that is known of it', () => {
-  const digest = { bytes: 1, sha256: 'x' };
+  const digest = { bytes: 1, sha256: 'x', storedSha256: null };
   const log = { logs: { stdout: digest, stderr: digest }, logBytes: 2, logSha256: 'y', chainHead: 'z' };
   const usage = { inputTokens: 1, outputTokens: 2, cachedInputTokens: 3 };
   const outcome = {
@@ -94,12 +97,13 @@ test('a finished run keeps everything that is known of it', () => {
     ...({ endCause: null, sessionIdAfter: 's2', exitedAt: NOW, log } as const),
   };
   const said = report({ usage, costMicros: 5, resultJson: { ok: false } });
-  const end = finished(1, { ...outcome, report: said });
+  const end = finished(1, { ...outcome, report: said, settlement: settlement(5, usage) });
   expect(runAfter(runningRun(1), end)).toMatchObject({
     ...outcome,
     ...{
       usage,
       costMicros: 5,
+      costSource: 'reported',
       resultJson: { ok: false },
       finishedAt: NOW,
       finishedPosition: '4',
@@ -123,12 +127,33 @@ test('a run that nobody claimed ends without a start', () => {
   });
 });
 
+test('a follow-up counts the wakeup that it was made for once', () => {
+  const receipts = [
+    requested(1),
+    joinedRun(1, 9, 'run.running'),
+    requested(2),
+    joinedRun(2, 9, 'run.running'),
+  ];
+  const followUp = [queued(1), joinedRun(1, 1, 'run.exited'), joinedRun(2, 1, 'run.exited')];
+  expect(runAfter(runningRun(9), receipts, finished(9), followUp)).toMatchObject({
+    ...{ wakeupId: 'w1', wakeupIds: ['w1', 'w2'], coalescedCount: 1 },
+  });
+});
+
 describe('a run that is reserved', () => {
   test('belongs to nobody yet, so that no list has it', () => {
     expect(runAfter(waitingWakeup(1))).toEqual({
       ...unfinished,
       ...unclaimed,
-      ...{ id: 'r1', companyId: null, agentId: null, status: 'reserved', wakeupId: null, priority: 0 },
+      ...{
+        id: 'r1',
+        companyId: null,
+        agentId: null,
+        status: 'reserved',
+        wakeupId: null,
+        priority: 0,
+        coalesceKey: null,
+      },
       ...{ invocationSource: null, triggerDetail: null, attempt: 1, retryOfRunId: null },
       ...{
         wakeupIds: ['w1'],
@@ -150,9 +175,14 @@ describe('a run that is reserved', () => {
     });
   });
 
-  test('is gone when its wakeup is cancelled', () => {
+  test.each<['cancelled' | 'failed', AgentEvent]>([
+    ['cancelled', cancelledWakeup(1, 'agent.terminated')],
+    ['failed', expired(1)],
+  ])('never comes when its wakeup is %s, and says so to those that joined', (droppedAs, event) => {
     const joined = [requested(2), joinedDeferred(2, 1)];
-    expect(runAfter(waitingWakeup(1), joined, cancelledWakeup(1, 'agent.terminated'))).toBeUndefined();
+    expect(runAfter(waitingWakeup(1), joined, event)).toMatchObject({
+      ...{ status: 'reserved', companyId: null, droppedAs },
+    });
   });
 });
 

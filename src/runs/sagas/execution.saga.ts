@@ -22,8 +22,8 @@ export const executionSaga: Saga<Handled, ExecutionCommand> = {
     } as const;
     const base = { key: runId, companyId, runId, at: metadata.at };
     if (event.type === 'RunQueued') {
-      const { invocationSource, triggerDetail, wakeupId, attempt, priority } = event.data;
-      const payload = { invocationSource, triggerDetail, wakeupId, attempt, priority };
+      const { invocationSource, triggerDetail, wakeupId, attempt, priority, coalesceKey } = event.data;
+      const payload = { invocationSource, triggerDetail, wakeupId, attempt, priority, coalesceKey };
       return [
         {
           ...base,

@@ -23,6 +23,7 @@ test('a queued run gets its first line', () => {
         ...{ ...line, level: 'info', message: 'run queued' },
         payload: {
           ...{ invocationSource: 'timer', triggerDetail: 'system', wakeupId: 'w1', attempt: 1, priority: 4 },
+          coalesceKey: null,
         },
       },
     },
