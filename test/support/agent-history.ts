@@ -1,14 +1,25 @@
-import type { FinishRun, RequestWakeup, StartRun } from '../../src/agents/domain/agent.commands';
+import type {
+  DueTimer,
+  FinishRun,
+  HandleDue,
+  RequestWakeup,
+  StartRun,
+} from '../../src/agents/domain/agent.commands';
 import type {
   AgentConfiguration,
   AgentEvent,
+  CoalesceReason,
+  DueTime,
   EndCause,
   RunFinished,
   RunReport,
   SkipReason,
   WakeupRequest,
 } from '../../src/agents/domain/agent.events';
+import type { CostEntry, Usage } from '../../src/costs/domain/cost-entry';
+import { NO_USAGE } from '../../src/costs/domain/cost-entry';
 import { endCauses } from '../../src/agents/domain/agent.events';
+import { MAX_OPEN_WAKEUPS } from '../../src/agents/domain/agent.state';
 import type { HeartbeatPolicy } from '../../src/agents/domain/policy';
 import { defaultPolicy, runLimits } from '../../src/agents/domain/policy';
 
@@ -27,6 +38,10 @@ const HOUR_MS = 3_600_000;
 
 export function hoursLater(hours: number, from = NOW): string {
   return new Date(Date.parse(from) + hours * HOUR_MS).toISOString();
+}
+
+export function secondsLater(seconds: number, from = NOW): string {
+  return new Date(Date.parse(from) + seconds * 1_000).toISOString();
 }
 
 export function configuration(policy: Partial<HeartbeatPolicy> = {}): AgentConfiguration {
@@ -62,11 +77,16 @@ export const approved: AgentEvent = { type: 'AgentApproved', data: ofAgent };
 export const paused: AgentEvent = { type: 'AgentPaused', data: { ...ofAgent, reason: 'manual' } };
 export const resumed: AgentEvent = { type: 'AgentResumed', data: ofAgent };
 export const terminated: AgentEvent = { type: 'AgentTerminated', data: ofAgent };
-export const sessionReset: AgentEvent = { type: 'SessionReset', data: ofAgent };
+export const sessionReset = sessionResetOf(null);
+
+export function sessionResetOf(taskKey: string | null): EventOf<'SessionReset'> {
+  return { type: 'SessionReset', data: { ...ofAgent, taskKey } };
+}
 
 /** What is asked for, and with which key at which time. */
 export interface Asked extends Partial<WakeupRequest> {
   at?: string;
+  companyPaused?: boolean;
   keyHash?: string;
   requestHash?: string;
 }
@@ -90,9 +110,10 @@ export function request(parts: Partial<WakeupRequest> = {}): WakeupRequest {
 }
 
 export function wake(n: number, asked: Asked = {}): RequestWakeup {
-  const { at = NOW, keyHash = null, requestHash = 'hash of the request', ...parts } = asked;
+  const { at = NOW, keyHash = null, requestHash = 'hash of the request', ...others } = asked;
+  const { companyPaused = false, ...parts } = others;
   const ids = { wakeupId: `w${n}`, runId: `r${n}` };
-  return { type: 'RequestWakeup', at, ...ids, request: request(parts), keyHash, requestHash };
+  return { type: 'RequestWakeup', at, ...ids, request: request(parts), keyHash, requestHash, companyPaused };
 }
 
 export function requested(n: number, asked: Asked = {}): EventOf<'WakeupRequested'> {
@@ -107,7 +128,18 @@ export function queued(n: number, asked: Asked = {}): EventOf<'RunQueued'> {
   const { source, triggerDetail, priority, coalesceKey, taskKey } = request(asked);
   const ids = { ...ofAgent, wakeupId: `w${n}`, runId: `r${n}` };
   const frame = { invocationSource: source, triggerDetail, priority, coalesceKey, taskKey };
-  return { type: 'RunQueued', data: { ...ids, ...frame, attempt: 1, retryOfRunId: null } };
+  const first = { attempt: 1, retryOfRunId: null, notBefore: null, inherited: null };
+  return { type: 'RunQueued', data: { ...ids, ...frame, ...first } };
+}
+
+/** Run `n` tries again what run `of` failed at, for the wakeup that made that one. */
+export function retried(
+  n: number,
+  of: number,
+  parts: Partial<EventOf<'RunQueued'>['data']> & { notBefore: string },
+): EventOf<'RunQueued'> {
+  const { type, data } = queued(of);
+  return { type, data: { ...data, runId: `r${n}`, attempt: 2, retryOfRunId: `r${of}`, ...parts } };
 }
 
 export function deferred(n: number, asked: Asked = {}): EventOf<'WakeupDeferred'> {
@@ -119,9 +151,45 @@ export function skipped(n: number, reason: SkipReason): EventOf<'WakeupSkipped'>
   return { type: 'WakeupSkipped', data: { ...ofAgent, wakeupId: `w${n}`, reason } };
 }
 
-/** Into the queued run of another wakeup. */
-export function joinedRun(n: number, other: number): EventOf<'WakeupCoalesced'> {
-  const into = { runId: `r${other}`, intoWakeupId: null, reason: 'run.queued' } as const;
+/** It is not to run before `dueAt`. */
+export function deferredUntil(
+  n: number,
+  dueAt: string,
+  parts: Partial<EventOf<'WakeupDeferred'>['data']> = {},
+): EventOf<'WakeupDeferred'> {
+  const wait = { reason: 'not.before', dueAt, deadlineAt: hoursLater(24, dueAt) } as const;
+  return {
+    type: 'WakeupDeferred',
+    data: { ...ofAgent, wakeupId: `w${n}`, runId: `r${n}`, ...wait, ...parts },
+  };
+}
+
+/** A wakeup that has been asked for, and waits until `dueAt`. */
+export function delayedWakeup(n: number, dueAt: string, asked: Asked = {}): AgentEvent[] {
+  return [requested(n, { ...asked, notBefore: dueAt }), deferredUntil(n, dueAt)];
+}
+
+export function expired(n: number): EventOf<'WakeupExpired'> {
+  const data = { ...ofAgent, wakeupId: `w${n}`, runId: `r${n}`, reason: 'deferral.expired' } as const;
+  return { type: 'WakeupExpired', data };
+}
+
+export function timerScheduled(due: DueTime | null): EventOf<'TimerScheduled'> {
+  return { type: 'TimerScheduled', data: { ...ofAgent, due } };
+}
+
+/** Without jitter. */
+export function dueAt(at: string): DueTime {
+  return { at, base: at };
+}
+
+/** Into the run of another wakeup. */
+export function joinedRun(
+  n: number,
+  other: number,
+  reason: CoalesceReason = 'run.queued',
+): EventOf<'WakeupCoalesced'> {
+  const into = { runId: `r${other}`, intoWakeupId: null, reason } as const;
   return { type: 'WakeupCoalesced', data: { ...ofAgent, wakeupId: `w${n}`, ...into } };
 }
 
@@ -142,7 +210,10 @@ export function started(
   const ids = { ...ofAgent, runId: `r${n}`, wakeupId: `w${n}`, nodeId: NODE, claimId: `c${n}` };
   const frame = {
     attempt: 1,
+    startedAt: NOW,
+    taskKey: null,
     sessionIdBefore: null,
+    configurationRevision: 0,
     adapterType: 'process',
     limits: runLimits(defaultPolicy),
   };
@@ -157,18 +228,26 @@ export function endRequested(n: number, cause: EndCause, requestedAt = NOW): Eve
 export function finished(n: number, parts: Partial<RunFinished['data']> = {}): RunFinished {
   const ids = { ...ofAgent, runId: `r${n}`, wakeupId: `w${n}`, nodeId: NODE, claimId: `c${n}` };
   const outcome = { exitCode: 0, signal: null, exitedAt: NOW, lastRunning: true, endCause: null } as const;
+  const frame = { finishedAt: NOW, invocationSource: 'on_demand', taskKey: null, willRetry: false } as const;
   const session = { sessionIdBefore: null, sessionIdAfter: null, sessionReset: false };
   const verdict = { status: 'succeeded', errorCode: null, error: null } as const;
   return {
     type: 'RunFinished',
-    data: { ...ids, ...verdict, ...outcome, ...session, report: null, log: null, ...parts },
+    data: {
+      ...{ ...ids, ...frame, ...verdict, ...outcome, ...session },
+      ...{ report: null, settlement: null, log: null, ...parts },
+    },
   };
 }
 
 /** The end of a run that nobody had claimed. */
-export function finishedUnstarted(n: number, cause: EndCause): RunFinished {
+export function finishedUnstarted(
+  n: number,
+  cause: EndCause,
+  parts: Partial<RunFinished['data']> = {},
+): RunFinished {
   const unclaimed = { nodeId: null, claimId: null, exitCode: null, exitedAt: null, lastRunning: false };
-  return finished(n, { ...unclaimed, ...endCauses[cause], endCause: cause });
+  return finished(n, { ...unclaimed, ...endCauses[cause], endCause: cause, ...parts });
 }
 
 export function queuedRun(n: number, asked: Asked = {}): AgentEvent[] {
@@ -184,13 +263,14 @@ export function waitingWakeup(n: number, asked: Asked = {}): AgentEvent[] {
 }
 
 export function start(n: number, parts: Partial<StartRun> = {}): StartRun {
-  return { type: 'StartRun', at: NOW, runId: `r${n}`, nodeId: NODE, claimId: `c${n}`, ...parts };
+  const claim = { runId: `r${n}`, nodeId: NODE, claimId: `c${n}` };
+  return { type: 'StartRun', at: NOW, ...claim, companyPaused: false, ...parts };
 }
 
 export function finish(
   n: number,
   outcome: Partial<FinishRun['outcome']> = {},
-  claim: Partial<Pick<FinishRun, 'nodeId' | 'claimId'>> = {},
+  more: Partial<Omit<FinishRun, 'type' | 'outcome'>> = {},
 ): FinishRun {
   const nothing = { errorCode: null, error: null, report: null, log: null };
   return {
@@ -199,9 +279,31 @@ export function finish(
     runId: `r${n}`,
     nodeId: NODE,
     claimId: `c${n}`,
-    ...claim,
+    nextRunId: `r${n}-next`,
+    jitter: 0,
+    settlement: null,
+    ...more,
     outcome: { exitCode: 0, signal: null, exitedAt: NOW, ...nothing, ...outcome },
   };
+}
+
+/** What has come due, without the timer where none is given. */
+export function due(at: string, parts: Partial<HandleDue> = {}): HandleDue {
+  return { type: 'HandleDue', at, companyPaused: false, timer: null, ...parts };
+}
+
+/** What the timer asks for when it goes off: wakeup `n`. */
+export const byTimer = { source: 'timer', triggerDetail: 'system', reason: 'heartbeat_timer' } as const;
+
+export function timer(n: number, next: DueTime | null, asked: Asked = {}, missed = false): DueTimer {
+  const { wakeupId, runId, request, requestHash } = wake(n, { ...byTimer, ...asked });
+  return { wakeupId, runId, request, requestHash, next, missed };
+}
+
+/** What the ledger still lacked when a run was over. */
+export function settlement(costMicros: number | null, usage: Usage = NO_USAGE): CostEntry {
+  const costSource = costMicros === null ? 'unpriced' : 'reported';
+  return { ...usage, provider: 'p', model: 'm', costMicros, costSource };
 }
 
 export function report(parts: Partial<RunReport> = {}): RunReport {
@@ -218,4 +320,17 @@ export function report(parts: Partial<RunReport> = {}): RunReport {
     retryNotBefore: null,
     ...parts,
   };
+}
+
+/** An agent that is running one. */
+export function busyWith(policy: Partial<HeartbeatPolicy>): AgentEvent[] {
+  return [registered(policy), ...runningRun(1)];
+}
+
+/** As many open wakeups as an agent may have, the first of them running, none with the key `free`. */
+export function crowded(policy: Partial<HeartbeatPolicy> = {}): AgentEvent[] {
+  const others = Array.from({ length: MAX_OPEN_WAKEUPS - 1 }, (_, index) =>
+    waitingWakeup(index + 2, { coalesceKey: `key ${index + 2}` }),
+  );
+  return [registered(policy), ...runningRun(1), ...others.flat()];
 }

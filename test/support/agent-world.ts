@@ -5,27 +5,59 @@ import type { AgentEvent, EndCause, WakeupSource } from '../../src/agents/domain
 import { endCauses } from '../../src/agents/domain/agent.events';
 import type { AgentState, RegisteredAgent } from '../../src/agents/domain/agent.state';
 import type { HeartbeatPolicy } from '../../src/agents/domain/policy';
+import { policyOf } from '../../src/agents/domain/agent.state';
 import { deferredReleaseSaga } from '../../src/agents/sagas/deferred-release.saga';
+import { firstDue, hasMissed, nextDue } from '../../src/timers/schedule';
 import { DomainError } from '../../src/kernel/errors';
 import type { Recorded } from '../../src/kernel/event';
-import { COMPANY, NOW, configuration, report, request } from './agent-history';
+import { COMPANY, NOW, configuration, report, request, timer } from './agent-history';
 import { decideCarefully } from './given';
 import { recordAll } from './projected';
 
-/** What may happen to an agent. Runs are named by how long ago they were thought of: 0 is the newest. */
+/** What may happen to an agent. Runs and wakeups are named by how many came after them: 0 is the newest. */
 export type Step = { agent: number } & (
-  | { kind: 'wake'; source: WakeupSource; coalesceKey: string | null; key: number | null; variant: number }
+  | {
+      kind: 'wake';
+      source: WakeupSource;
+      isManual: boolean;
+      coalesceKey: string | null;
+      taskKey: string | null;
+      key: number | null;
+      variant: number;
+      notBeforeHours: number;
+    }
   | { kind: 'update'; policy: Partial<HeartbeatPolicy>; stale: boolean }
-  | { kind: 'approve' | 'pause' | 'resume' | 'terminate' | 'reset' | 'releaseByChance' | 'runSaga' }
+  | { kind: 'approve' | 'pause' | 'resume' | 'terminate' | 'releaseByChance' | 'runSaga' }
+  | { kind: 'handleDue' | 'pauseCompany' | 'resumeCompany' }
+  | { kind: 'reset'; taskKey: string | null }
+  | { kind: 'schedule'; stale: boolean }
+  | { kind: 'cancelWakeup'; run: number }
   | { kind: 'start'; run: number; claimId: number }
   | { kind: 'cancel'; run: number }
   | { kind: 'requestEnd'; run: number; cause: EndCause }
-  | { kind: 'finish'; run: number; claim: 'right' | 'wrong'; exitCode: number; say: SaidOfSession }
+  | {
+      kind: 'finish';
+      run: number;
+      claim: 'right' | 'wrong';
+      exitCode: number;
+      say: SaidOfSession;
+      exitedHoursAgo: number;
+    }
   | { kind: 'killFailed'; run: number }
   | { kind: 'passTime'; hours: number }
 );
 
 type SaidOfSession = 'new' | 'clear' | 'nothing';
+
+interface Ending {
+  claim: 'right' | 'wrong';
+  exitCode: number;
+  say: SaidOfSession;
+  exitedHoursAgo: number;
+}
+
+const HOUR_MS = 3_600_000;
+const endsWell: Ending = { claim: 'right', exitCode: 0, say: 'nothing', exitedHoursAgo: 0 };
 
 const agents = 2;
 const someRun = fc.nat(6);
@@ -35,12 +67,21 @@ const policy: fc.Arbitrary<Partial<HeartbeatPolicy>> = fc.record({
   whenBusy: fc.constantFrom('followUp', 'followUp', 'coalesce', 'enqueue', 'interrupt', 'reject'),
   enabled: fc.boolean(),
   wakeOnDemand: fc.constantFrom(true, true, true, false),
+  maxDailyRuns: fc.constantFrom(null, null, 1, 3, 6),
+  retry: fc.constantFrom(null, { maxAttempts: 2, backoffSec: 0 }, { maxAttempts: 3, backoffSec: 3_600 }),
+  circuitBreaker: fc.constantFrom(null, null, { failures: 1, coolDownSec: 7_200 }),
+  intervalSec: fc.constantFrom(0, 3_600),
+  catchUp: fc.constantFrom('once', 'skip'),
 });
+const someTask = fc.constantFrom(null, null, 't', 'u');
 
 const steps = {
   wake: fc.record({
     source: fc.constantFrom<WakeupSource>('timer', 'assignment', 'on_demand', 'on_demand', 'automation'),
     coalesceKey: fc.constantFrom(null, null, 'a', 'b'),
+    isManual: fc.boolean(),
+    taskKey: someTask,
+    notBeforeHours: fc.constantFrom(0, 0, 0, 0, -1, 1, 20),
     key: fc.option(fc.nat(3)),
     variant: fc.constantFrom(0, 0, 0, 1),
   }),
@@ -49,7 +90,12 @@ const steps = {
   pause: fc.constant({}),
   resume: fc.constant({}),
   terminate: fc.constant({}),
-  reset: fc.constant({}),
+  reset: fc.record({ taskKey: someTask }),
+  handleDue: fc.constant({}),
+  schedule: fc.record({ stale: fc.constantFrom(false, false, true) }),
+  cancelWakeup: fc.record({ run: someRun }),
+  pauseCompany: fc.constant({}),
+  resumeCompany: fc.constant({}),
   releaseByChance: fc.constant({}),
   runSaga: fc.constant({}),
   start: fc.record({ run: someRun, claimId: fc.nat(1) }),
@@ -59,15 +105,17 @@ const steps = {
     run: someRun,
     claim: fc.constantFrom('right', 'right', 'right', 'wrong'),
     exitCode: fc.constantFrom(0, 0, 1),
+    exitedHoursAgo: fc.constantFrom(0, 0, 0.5),
     say: fc.constantFrom<SaidOfSession>('new', 'clear', 'nothing'),
   }),
   killFailed: fc.record({ run: someRun }),
-  passTime: fc.record({ hours: fc.constantFrom(1, 12, 25) }),
+  passTime: fc.record({ hours: fc.constantFrom(0.25, 1, 1, 12, 25) }),
 } satisfies Record<Step['kind'], fc.Arbitrary<object>>;
 
 const weights: Record<Step['kind'], number> = {
   ...{ wake: 30, update: 3, approve: 1, pause: 2, resume: 4, terminate: 0.3, reset: 2, releaseByChance: 2 },
-  ...{ runSaga: 10, start: 20, cancel: 3, requestEnd: 3, finish: 20, killFailed: 0.5, passTime: 3 },
+  ...{ runSaga: 10, start: 20, cancel: 3, requestEnd: 3, finish: 20, killFailed: 0.5, passTime: 10 },
+  ...{ handleDue: 10, schedule: 3, cancelWakeup: 3, pauseCompany: 0.7, resumeCompany: 3 },
 };
 
 const someStep = fc.oneof(
@@ -96,8 +144,10 @@ export const someStory: fc.Arbitrary<Story> = fc.record({
 interface Inhabitant {
   agentId: string;
   state: AgentState;
-  /** Of all runs that were ever thought of. */
+  /** Of all runs that there ever were. */
   runIds: string[];
+  /** Of all wakeups that there ever were. */
+  wakeupIds: string[];
   /** What the saga wants to do, and has not done yet. */
   pendingReleases: number;
 }
@@ -109,6 +159,7 @@ export class AgentWorld {
   readonly inhabitants: readonly Inhabitant[];
   private nowMs = Date.parse(NOW);
   private counter = 0;
+  private companyPaused = false;
 
   /** @param observe is shown every event as it is appended */
   constructor(
@@ -116,7 +167,8 @@ export class AgentWorld {
     private readonly observe: (recorded: Recorded<AgentEvent>) => void,
   ) {
     this.inhabitants = story.start.map((_start, index) => ({
-      ...{ agentId: `agent-${index}`, state: agentDecider.initial(), runIds: [], pendingReleases: 0 },
+      ...{ agentId: `agent-${index}`, state: agentDecider.initial(), runIds: [], wakeupIds: [] },
+      pendingReleases: 0,
     }));
     story.start.forEach(({ policy, requiresApproval }, index) => {
       const who = this.inhabitants[index]!;
@@ -132,10 +184,11 @@ export class AgentWorld {
   }
 
   /**
-   * Lets everything come to its end: agents are allowed to work, queued runs start and running ones finish. Deferred
-   * wakeups are released only where the saga wants it, as in the server.
+   * Lets everything come to its end: agents are allowed to work, queued runs start and running ones finish, and time
+   * goes by. Deferred wakeups are released only where the saga wants it, as in the server, and timers are left out.
    */
   settle(): void {
+    this.perform({ kind: 'resumeCompany', agent: 0 });
     for (const [agent, who] of this.inhabitants.entries()) {
       this.perform({ kind: 'approve', agent });
       this.perform({ kind: 'resume', agent });
@@ -145,7 +198,8 @@ export class AgentWorld {
   }
 
   private isOpen({ state, pendingReleases }: Inhabitant): boolean {
-    return pendingReleases > 0 || (state as RegisteredAgent).runs.size > 0;
+    const { runs, wakeups } = state as RegisteredAgent;
+    return pendingReleases > 0 || runs.size > 0 || wakeups.size > 0;
   }
 
   private workOn(who: Inhabitant): void {
@@ -155,11 +209,17 @@ export class AgentWorld {
       if (status === 'queued') this.start(who, runId, 1);
     }
     const running = [...runs.values()].find(({ status }) => status === 'running');
-    if (running) this.finish(who, running.runId, { claim: 'right', exitCode: 0, say: 'nothing' });
+    if (running) return this.finish(who, running.runId, endsWell);
+    this.nowMs += 6 * HOUR_MS;
+    this.handleDue(who, false);
   }
 
   private get now(): string {
     return new Date(this.nowMs).toISOString();
+  }
+
+  private hoursFromNow(hours: number): string {
+    return new Date(this.nowMs + hours * HOUR_MS).toISOString();
   }
 
   private perform(step: Step): void {
@@ -184,9 +244,9 @@ export class AgentWorld {
       case 'terminate':
         return this.execute(who, { type: 'TerminateAgent', at });
       case 'reset':
-        return this.execute(who, { type: 'ResetSession', at });
+        return this.execute(who, { type: 'ResetSession', at, taskKey: step.taskKey });
       case 'releaseByChance':
-        return this.execute(who, { type: 'ReleaseDeferredWakeups', at });
+        return this.release(who);
       case 'runSaga':
         return this.runSaga(who);
       case 'start':
@@ -200,53 +260,114 @@ export class AgentWorld {
       case 'finish':
         return this.finish(who, runOf(who, step.run), step);
       case 'killFailed':
-        return this.finish(
-          who,
-          runOf(who, step.run),
-          { claim: 'right', exitCode: 137, say: 'nothing' },
-          'kill_failed',
-        );
+        return this.finish(who, runOf(who, step.run), { ...endsWell, exitCode: 137 }, 'kill_failed');
       case 'passTime':
-        this.nowMs += step.hours * 3_600_000;
+        this.nowMs += step.hours * HOUR_MS;
+        return;
+      default:
+        return this.performMore(who, step);
     }
   }
 
-  private wake(who: Inhabitant, step: Extract<Step, { kind: 'wake' }>): void {
-    const { source, coalesceKey, key, variant } = step;
+  private performMore(
+    who: Inhabitant,
+    step: Extract<
+      Step,
+      { kind: 'handleDue' | 'schedule' | 'cancelWakeup' | 'pauseCompany' | 'resumeCompany' }
+    >,
+  ): void {
+    switch (step.kind) {
+      case 'handleDue':
+        return this.handleDue(who, true);
+      case 'schedule':
+        return this.schedule(who, step.stale);
+      case 'cancelWakeup': {
+        const wakeupId = who.wakeupIds.at(-1 - step.run) ?? 'wakeup-0';
+        return this.execute(who, { type: 'CancelWakeup', at: this.now, wakeupId });
+      }
+      case 'pauseCompany':
+        this.companyPaused = true;
+        return;
+      case 'resumeCompany':
+        this.companyPaused = false;
+        for (const inhabitant of this.inhabitants) inhabitant.pendingReleases += 1;
+    }
+  }
+
+  private handleDue(who: Inhabitant, withTimer: boolean): void {
+    const { companyPaused, now: at } = this;
+    const state = who.state as RegisteredAgent;
+    const wakes = withTimer && state.nextDue !== null;
+    const due = { type: 'HandleDue', at, companyPaused } as const;
+    if (!wakes) return this.execute(who, { ...due, timer: null });
+    const date = new Date(this.nowMs);
+    const next = nextDue(policyOf(state), state.nextDue!, date, 0);
+    const missed = hasMissed(policyOf(state), state.nextDue!, date);
+    this.execute(who, { ...due, timer: { ...timer(0, next, {}, missed), ...this.newIds() } });
+  }
+
+  private schedule(who: Inhabitant, stale: boolean): void {
+    const state = who.state as RegisteredAgent;
+    const due = firstDue(policyOf(state), new Date(this.nowMs), state.nextDue, 0);
+    const version = stale ? state.version - 1 : state.version;
+    this.execute(who, { type: 'ScheduleTimer', at: this.now, version, due });
+  }
+
+  private newIds(): { wakeupId: string; runId: string } {
     const n = (this.counter += 1);
-    const runId = `run-${n}`;
-    who.runIds.push(runId);
+    return { wakeupId: `wakeup-${n}`, runId: `run-${n}` };
+  }
+
+  private release(who: Inhabitant): void {
+    const { companyPaused, now: at } = this;
+    this.execute(who, { type: 'ReleaseDeferredWakeups', at, companyPaused });
+  }
+
+  private wake(who: Inhabitant, step: Extract<Step, { kind: 'wake' }>): void {
+    const { source, coalesceKey, taskKey, key, variant, isManual, notBeforeHours } = step;
+    const { companyPaused, now: at } = this;
     const keyHash = key === null ? null : `key-${key}`;
-    const ids = { at: this.now, wakeupId: `wakeup-${n}`, runId, keyHash, requestHash: `request-${variant}` };
-    this.execute(who, { type: 'RequestWakeup', ...ids, request: request({ source, coalesceKey }) });
+    const ids = { at, ...this.newIds(), keyHash, requestHash: `request-${variant}` };
+    const notBefore = notBeforeHours === 0 ? null : this.hoursFromNow(notBeforeHours);
+    const triggerDetail = isManual ? 'manual' : null;
+    const asked = request({ source, triggerDetail, coalesceKey, taskKey, notBefore });
+    this.execute(who, { type: 'RequestWakeup', ...ids, companyPaused, request: asked });
   }
 
   private runSaga(who: Inhabitant): void {
     if (who.pendingReleases === 0) return;
     who.pendingReleases -= 1;
-    this.execute(who, { type: 'ReleaseDeferredWakeups', at: this.now });
+    this.release(who);
   }
 
   private start(who: Inhabitant, runId: string, claim: number): void {
     const claimId = `${runId}/claim-${claim}`;
-    this.execute(who, { type: 'StartRun', at: this.now, runId, nodeId: `node-${claim}`, claimId });
+    const { companyPaused, now: at } = this;
+    this.execute(who, { type: 'StartRun', at, runId, nodeId: `node-${claim}`, claimId, companyPaused });
   }
 
-  private finish(
-    who: Inhabitant,
-    runId: string,
-    how: { claim: 'right' | 'wrong'; exitCode: number; say: SaidOfSession },
-    errorCode: string | null = null,
-  ): void {
+  private finish(who: Inhabitant, runId: string, how: Ending, errorCode: string | null = null): void {
     const held = (who.state as RegisteredAgent).runs.get(runId)?.claim;
     const claim = how.claim === 'right' && held ? held : { nodeId: 'node-9', claimId: 'nobody has it' };
     const { nodeId, claimId } = claim;
     const sessionId = how.say === 'new' ? `session of ${runId}` : null;
     const said = report({ sessionId, clearSession: how.say === 'clear', costMicros: 1 });
+    const exitedAt = this.hoursFromNow(-how.exitedHoursAgo);
     const failure = { errorCode, error: errorCode };
-    const outcome = { exitCode: how.exitCode, signal: null, exitedAt: this.now, report: said, log: null };
+    const nextRunId = this.newIds().runId;
+    const outcome = { exitCode: how.exitCode, signal: null, exitedAt, report: said, log: null };
     this.execute(who, {
-      ...{ type: 'FinishRun', at: this.now, runId, nodeId, claimId, outcome: { ...outcome, ...failure } },
+      ...{
+        type: 'FinishRun',
+        at: this.now,
+        runId,
+        nodeId,
+        claimId,
+        nextRunId,
+        jitter: 0.5,
+        settlement: null,
+      },
+      outcome: { ...outcome, ...failure },
     });
   }
 
@@ -267,6 +388,8 @@ export class AgentWorld {
       this.log.push({ ...recorded, event });
       this.observe({ ...recorded, event });
       if (isForSaga(event)) who.pendingReleases += 1;
+      if (event.type === 'RunQueued') who.runIds.push(event.data.runId);
+      if (event.type === 'WakeupRequested') who.wakeupIds.push(event.data.wakeupId);
     }
   }
 }

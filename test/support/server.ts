@@ -36,12 +36,15 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** @param options with `testClock`, `POST /v1/admin/tick {now}` sets the server's clock */
 export async function startTestServer(
-  options: { dataDir?: string; maxRuns?: number; auth?: 'token' | 'none' } = {},
+  options: { dataDir?: string; maxRuns?: number; auth?: 'token' | 'none'; testClock?: boolean } = {},
 ): Promise<TestServer> {
   const dataDir = options.dataDir ?? temporaryFolder();
   const maxRuns = options.maxRuns === undefined ? undefined : `${options.maxRuns}`;
-  const config = readConfig({ host: '127.0.0.1', port: '0', dataDir, maxRuns, auth: options.auth }, {});
+  const testClock = options.testClock === undefined ? undefined : `${options.testClock}`;
+  const flags = { host: '127.0.0.1', port: '0', dataDir, maxRuns, auth: options.auth, testClock };
+  const config = readConfig(flags, {});
   const errors: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
   const server = await startServer(config, environmentForAgents(), logger);

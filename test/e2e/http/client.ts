@@ -37,10 +37,17 @@ export interface Wakeup {
   companyId: string;
   agentId: string;
   status: string;
+  source: string;
+  triggerDetail: string | null;
+  reason: string | null;
+  requestedByActorType: string | null;
+  requestedByActorId: string | null;
   skipReason: string | null;
   contextSnapshot: Record<string, unknown> | null;
   runId: string | null;
   runStatus: string | null;
+  dueAt: string | null;
+  deadlineAt: string | null;
   requestedAt: string;
   claimedAt: string | null;
   finishedAt: string | null;
@@ -55,6 +62,8 @@ export interface Run {
   contextSnapshot: Record<string, unknown> & { wakeups: { id: string }[] };
   wakeupIds: string[];
   coalescedCount: number;
+  attempt: number;
+  retryOfRunId: string | null;
   sessionIdBefore: string | null;
   sessionIdAfter: string | null;
   queuedAt: string;
@@ -65,7 +74,7 @@ export interface Run {
   endRequestedAt: string | null;
   error: string | null;
   errorCode: string | null;
-  logs: Record<'stdout' | 'stderr', { bytes: number; sha256: string }> | null;
+  logs: Record<'stdout' | 'stderr', { bytes: number; sha256: string; storedSha256: string | null }> | null;
   logBytes: number | null;
   logSha256: string | null;
   stdoutExcerpt: string;
@@ -160,15 +169,17 @@ export function shell(script: string, ...args: string[]) {
  */
 export class Gate {
   private readonly folder = join(temporaryFolder(), 'gate');
+  /** A file that exists once the gate is open. */
+  readonly path = join(this.folder, 'open');
   /** Shell code that waits in the foreground. */
-  readonly wait = `while [ ! -e '${this.folder}/open' ]; do [ -d '${this.folder}' ] || exit 99; sleep 0.02; done`;
+  readonly wait = `while [ ! -e '${this.path}' ]; do [ -d '${this.folder}' ] || exit 99; sleep 0.02; done`;
 
   constructor() {
     mkdirSync(this.folder);
   }
 
   open(): void {
-    writeFileSync(join(this.folder, 'open'), '');
+    writeFileSync(this.path, '');
   }
 }
 

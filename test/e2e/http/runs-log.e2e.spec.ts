@@ -110,7 +110,7 @@ describe('a log in pages', () => {
     expect(await page(run, '?stream=stderr')).toEqual(empty);
     expect((await raw(run)).length).toBe(0);
     expect(run).toMatchObject({ logBytes: 0, stdoutExcerpt: '', stderrExcerpt: '' });
-    expect(run.logs!.stdout).toEqual({ bytes: 0, sha256: sha256(Buffer.alloc(0)) });
+    expect(run.logs!.stdout).toEqual({ bytes: 0, sha256: sha256(Buffer.alloc(0)), storedSha256: null });
   });
 
   test('is at most 1 MiB at a time', async () => {
@@ -166,8 +166,8 @@ describe('a log as raw bytes', () => {
     expect((await raw(run, '?stream=stdout&offset=299990')).equals(bytes.subarray(299_990))).toBe(true);
     expect((await raw(run, '?stream=stdout&offset=300000')).length).toBe(0);
     expect(run.logs).toEqual({
-      stdout: { bytes: 300_000, sha256: sha256(bytes) },
-      stderr: { bytes: 3, sha256: sha256(Buffer.from('err')) },
+      stdout: { bytes: 300_000, sha256: sha256(bytes), storedSha256: null },
+      stderr: { bytes: 3, sha256: sha256(Buffer.from('err')), storedSha256: null },
     });
     const combined = await raw(run);
     expect({ bytes: combined.length, sha256: sha256(combined) }).toEqual({

@@ -47,6 +47,7 @@ test('an agent that never ran has zeros', async () => {
   expect(await stateOf(agent)).toEqual({
     agentId: agent.id,
     companyId,
+    taskKey: null,
     sessionId: null,
     sessionDisplayId: null,
     stateJson: null,
