@@ -57,6 +57,18 @@ export const deployer = {
   runtimeConfig: { heartbeat },
 } satisfies AgentRequest;
 
+/** Nobody has to wake it: its timer does. */
+export const timekeeper = {
+  name: 'timekeeper',
+  externalKey: 'reveille-demo-timekeeper',
+  adapterType: 'process',
+  adapterConfig: {
+    command: 'sh',
+    args: ['-c', 'echo "woken by {{context.wakeSource}} at $(date -u +%H:%M:%S) UTC"'],
+  },
+  runtimeConfig: { heartbeat: { ...heartbeat, intervalSec: 10 } },
+} satisfies AgentRequest;
+
 function textToRead(reason: string, text: string): WakeRequest {
   return { reason, payload: { text } };
 }

@@ -14,6 +14,7 @@ import {
   release,
   secondText,
   thirdText,
+  timekeeper,
 } from './demo-agents';
 import { outputLines } from './output-lines';
 
@@ -37,15 +38,19 @@ const NAME_WIDTH = 11;
 /** Makes the demo's company, wakes its agents and prints what happens. @throws the abort reason when `stop` aborts */
 export async function tellStory(api: ApiClient, stop: AbortSignal): Promise<Told> {
   stop.throwIfAborted();
+  const since = new Date().toISOString();
   const company = await api.registerCompany({ name: 'Demo company', externalKey: 'reveille-demo' });
   const reader = await readyAgent(api, company.id, proofreader, stop);
   const failing = await readyAgent(api, company.id, deployer, stop);
+  const timed = await readyAgent(api, company.id, timekeeper, stop);
   printLines([
     '',
-    `The company "${company.name}" has two agents. The ${reader.name} looks for doubled words in the texts that`,
-    `it is given. The ${failing.name} fails with exit code ${DEPLOYER_EXIT_CODE}, on purpose.`,
+    `The company "${company.name}" has three agents. The ${reader.name} looks for doubled words in the texts that`,
+    `it is given. The ${failing.name} fails with exit code ${DEPLOYER_EXIT_CODE}, on purpose. The ${timed.name} is`,
+    `woken by a timer, every ${timekeeper.runtimeConfig.heartbeat.intervalSec} seconds.`,
     '',
   ]);
+  const timerEnding = begun(followTimer(api, timed, since, stop));
 
   const first = await wake(api, reader, firstText);
   const firstEnding = begun(follow(api, reader, first.id, stop));
@@ -55,19 +60,21 @@ export async function tellStory(api: ApiClient, stop: AbortSignal): Promise<Told
   const third = await wake(api, reader, thirdText);
   const failed = await wake(api, failing, release);
   printLines(['']);
-  const [ofFirst, ofFailed, ofSecond] = await Promise.all([
+  const [ofFirst, ofFailed, ofSecond, ofTimer] = await Promise.all([
     firstEnding,
     follow(api, failing, failed.id, stop),
     follow(api, reader, second.id, stop),
+    timerEnding,
   ]);
   const ofThird = await endingOf(api, third.id, stop);
-  printSummary([reader, failing], [ofFirst, ofFailed, ofSecond]);
+  printSummary([reader, failing, timed], [ofFirst, ofFailed, ofSecond, ofTimer]);
   return {
     companyId: company.id,
     proofreaderId: reader.id,
     failedRunId: ofFailed.run.id,
     surprises: [
       ...surprisesOf(ofFirst, ofSecond, ofThird, ofFailed),
+      ...(hasSucceeded(ofTimer.wakeup) ? [] : [`the timer wakes the ${timed.name}`]),
       ...(await surprisesInHistory(api, company.id, reader.id, second.id)),
     ],
   };
@@ -105,6 +112,21 @@ async function untilClaimed(api: ApiClient, wakeupId: string, stop: AbortSignal)
   for (let wakeup = await api.wakeup(wakeupId); wakeup.status !== 'claimed' && !isSettled(wakeup);) {
     await sleep(POLL_MS, undefined, { signal: stop });
     wakeup = await api.wakeup(wakeupId);
+  }
+}
+
+/** Waits for the first wakeup that the agent's timer makes, and follows it. */
+async function followTimer(
+  api: ApiClient,
+  agent: AgentView,
+  since: string,
+  stop: AbortSignal,
+): Promise<Ending> {
+  for (;;) {
+    const { items } = await api.wakeups(agent.id, { limit: 10 });
+    const woken = items.find(({ source, requestedAt }) => source === 'timer' && requestedAt >= since);
+    if (woken) return follow(api, agent, woken.id, stop);
+    await sleep(POLL_MS, undefined, { signal: stop });
   }
 }
 
@@ -164,7 +186,7 @@ function printSummary(agents: readonly AgentView[], endings: readonly Ending[]):
     { title: 'COST', of: ({ run }: Ending) => dollars(run.costMicros), alignsRight: true },
   ];
   const total = endings.reduce((sum, { run }) => sum + (run.costMicros ?? 0), 0);
-  const title = `Four wakeups, ${endings.length} runs, ${dollars(total)}:`;
+  const title = `Four wakeups by hand and one by a timer, ${endings.length} runs, ${dollars(total)}:`;
   printLines(['', title, ...tableLines(columns, endings).map((line) => `  ${line}`)]);
 }
 
