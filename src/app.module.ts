@@ -46,7 +46,7 @@ import { TimersController } from './timers/timers.controller';
 import { ListSecretsHandler, PutSecretHandler } from './secrets/secret.handlers';
 import { SecretStore } from './secrets/secret-store';
 import { SecretsController } from './secrets/secrets.controller';
-import { CLOCK, DOCUMENTS, EVENT_LOG, NODE_ID } from './tokens';
+import { CLOCK, EVENT_LOG, NODE_ID } from './tokens';
 import { WakeAgentHandler } from './wakeups/wake.handler';
 import { CancelWakeupHandler } from './wakeups/cancel-wakeup.handler';
 import { GetWakeupHandler, ListWakeupsHandler, WakeupAnswers } from './wakeups/wakeup.queries';
@@ -93,7 +93,6 @@ export class AppModule {
     const parts: Provider[] = [
       { provide: CLOCK, useValue: node.clock },
       { provide: EVENT_LOG, useValue: node.log },
-      { provide: DOCUMENTS, useValue: node.documents },
       { provide: NODE_ID, useValue: node.nodeId },
       { provide: Processing, useValue: node.processing },
       { provide: ReadModels, useValue: node.readModels },

@@ -95,7 +95,7 @@ export class Node {
       const company = await this.readModels.get(companiesProjection, companyId);
       return company?.status === 'paused';
     });
-    this.directory = new Directory(log, this.processing, this.readModels);
+    this.directory = new Directory(this.processing, this.readModels);
     const prices = async (companyId: string) => {
       const table = await this.readModels.get(priceTablesProjection, companyId);
       return [table?.prices ?? [], defaultPrices];

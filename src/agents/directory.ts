@@ -1,7 +1,6 @@
 import type { CompanyDocument } from '../companies/projections/companies.projection';
 import { companiesProjection } from '../companies/projections/companies.projection';
 import type { Document } from '../documents/document-store';
-import type { EventLog } from '../event-log/event-log';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
 import type { DomainEvent } from '../kernel/event';
@@ -26,7 +25,6 @@ export class Directory {
   private readonly agents = new Map<string, AgentAddress>();
 
   constructor(
-    private readonly log: EventLog,
     private readonly processing: Processing,
     private readonly readModels: ReadModels,
   ) {}
@@ -63,7 +61,7 @@ export class Directory {
     if (!isUuid(id)) throw new DomainError(missing);
     const known = await this.readModels.get(projection, id);
     if (known) return known;
-    await this.processing.waitFor(await this.log.head(), [projection.name]);
+    await this.processing.waitForHead([projection.name]);
     const found = await this.readModels.get(projection, id);
     if (!found) throw new DomainError(missing);
     return found;

@@ -5,12 +5,10 @@ import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Projection } from './projection';
 import { collectionName, collectionOf } from './projection';
-import { ConsumerFault, untilStored } from './until-stored';
+import { ConsumerFault, UNSTORED_POSITIONS, untilStored } from './until-stored';
 
 /** How many events are folded before documents and checkpoint are written. */
 const MAX_FOLDED = 1_000;
-/** So many positions without an event for the projection, and its checkpoint is stored nonetheless. */
-const UNSTORED_POSITIONS = 10_000n;
 
 /** Feeds one projection: loads the documents of a batch, folds in memory, writes each once with the checkpoint. */
 export class ProjectionRunner {

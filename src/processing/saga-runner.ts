@@ -6,10 +6,8 @@ import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
-import { ConsumerFault, untilStored } from './until-stored';
+import { ConsumerFault, UNSTORED_POSITIONS, untilStored } from './until-stored';
 
-/** So many positions without an event for the saga, and its checkpoint is stored nonetheless. */
-const UNSTORED_POSITIONS = 10_000n;
 const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
 
 /** Executes a command that a saga wants; `cause` is the event it wants it for. */

@@ -4,6 +4,9 @@ import type { Progress } from './progress';
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5_000;
 
+/** So many positions without an event for a consumer, and its checkpoint is stored nonetheless. */
+export const UNSTORED_POSITIONS = 10_000n;
+
 /** Something is wrong with an event or with our own code: trying again would not help. */
 export class ConsumerFault extends Error {
   constructor(message: string, options?: ErrorOptions) {
