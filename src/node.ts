@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AdapterRegistry } from './adapters/adapter';
 import { processAdapter } from './adapters/process/process-adapter';
@@ -11,6 +10,7 @@ import {
 } from './agents/projections/runtime-states.projection';
 import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
 import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import type { Backends } from './backends';
 import { CompanyStop } from './companies/company-stop';
 import { companyStopSaga } from './companies/sagas/company-stop.saga';
 import { companiesProjection } from './companies/projections/companies.projection';
@@ -21,8 +21,6 @@ import { priceTablesProjection } from './costs/projections/price-tables.projecti
 import { RunSettlement } from './costs/run-settlement';
 import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
-import { EmbeddedDocumentStore } from './documents/embedded/embedded-document-store';
-import { EmbeddedEventLog } from './event-log/embedded/embedded-event-log';
 import type { EventLog } from './event-log/event-log';
 import { ExternalKeys } from './event-log/external-keys';
 import type { Clock } from './kernel/clock';
@@ -128,15 +126,13 @@ export class Node {
   }
 
   static async open(
+    { log, documents }: Backends,
     folder: DataFolder,
     config: Config,
     environment: Record<string, string>,
     clock: Clock,
     logger: Logger,
   ): Promise<Node> {
-    const stores = join(folder.path, 'stores');
-    const log = await EmbeddedEventLog.open(stores);
-    const documents = await EmbeddedDocumentStore.open(stores);
     const secrets = await SecretStore.open(folder.path);
     return new Node(log, documents, secrets, folder, config, environment, clock, logger);
   }

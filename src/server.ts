@@ -7,6 +7,7 @@ import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { AppModule } from './app.module';
 import { Gate } from './auth/gate';
+import { openBackends } from './backends';
 import type { Config } from './config';
 import { DataFolder } from './data-folder';
 import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
@@ -26,15 +27,18 @@ export interface RunningServer {
 /**
  * Starts a node with its HTTP face.
  *
+ * @param open how its stores are opened: a test may put something between
  * @throws DataFolderInUse
  */
 export async function startServer(
   config: Config,
   environmentForAgents: Record<string, string>,
   logger: Logger,
+  open = openBackends,
 ): Promise<RunningServer> {
   const folder = DataFolder.open(config.dataDir);
   const node = await Node.open(
+    await open(config, folder),
     folder,
     config,
     environmentForAgents,
