@@ -16,6 +16,13 @@ export interface DocumentStore {
   getMany<D extends Document>(collection: string, ids: readonly string[]): Promise<Map<string, D>>;
   /** @throws Error where no declared index serves the query: there are no hidden scans. */
   query<D extends Document>(collection: string, query: Query): Promise<Page<D>>;
+  /**
+   * The next documents after an id (null: from the first on), in the order of the ids' UTF-8 bytes. For whoever has to
+   * see a whole collection, as a comparison does; whoever answers a request has queries.
+   *
+   * @param limit 1 to 1000; an answer that is shorter is the last one
+   */
+  scan<D extends Document>(collection: string, after: string | null, limit: number): Promise<Identified<D>[]>;
 
   /**
    * Writes documents and moves the checkpoint, in one transaction where the backend has them. Each write and the
@@ -46,6 +53,11 @@ export interface DocumentStore {
 /** A JSON object. Positions inside documents are decimal strings. */
 export type Document = object;
 
+export interface Identified<D> {
+  id: string;
+  document: D;
+}
+
 export interface Versioned<D> {
   version: number;
   document: D;
@@ -60,6 +72,8 @@ export interface Collection {
   fields: Readonly<Record<string, FieldType>>;
   /** Each serves equality on all its fields but the last, and order (or equality) on the last. */
   indexes: readonly (readonly string[])[];
+  /** The collection that this one may take the place of: cursors of the one go on in the other. Default: none. */
+  generationOf?: string;
 }
 
 export interface Query {

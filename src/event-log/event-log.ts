@@ -22,7 +22,8 @@ export interface EventLog {
 
   /**
    * The whole log after a position, for ever, in batches; live without a gap. Ends without error when `signal` aborts,
-   * and with `FollowInterrupted` on a fault, after which the caller follows again from the last batch it handled.
+   * and with `FollowInterrupted` on a fault, after which the caller follows again from the last batch it handled; with
+   * `PositionGone` before the first batch where the position means nothing on this log (after a migration).
    */
   follow(options: FollowOptions): AsyncIterable<FollowBatch>;
 
@@ -101,5 +102,13 @@ export class FollowInterrupted extends Error {
   ) {
     super(message, options);
     this.name = 'FollowInterrupted';
+  }
+}
+
+/** The position that is to be followed from is of a log that this one has taken the place of. Start anew at `head`. */
+export class PositionGone extends FollowInterrupted {
+  constructor(readonly head: Position) {
+    super('the position is gone', false);
+    this.name = 'PositionGone';
   }
 }

@@ -4,8 +4,23 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 export type Database = DatabaseSyncInstance;
 
 interface SqliteModule {
-  DatabaseSync: new (path: string) => Database;
+  DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => Database;
 }
+
+/** A file that should hold a database, and cannot be used as one. Nothing has been written to it. */
+export class DamagedFile extends Error {
+  constructor(
+    readonly path: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${path} ${problem}`, options);
+    this.name = 'DamagedFile';
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const DAMAGE: readonly number[] = [11, 26];
 
 /** Below it a WAL-reset bug can lose commits where two connections share a file. */
 const MINIMUM_VERSION = [3, 51, 3] as const;
@@ -31,15 +46,54 @@ export function openDatabase(
 }
 
 /**
- * Closes a file for good. The packaged binding leaves prepared statements to the garbage collector, and until then
- * SQLite keeps the closed connection half open: its end, at any later time, would remove the write-ahead log by name,
- * even that of a new file in the same place. Out of WAL mode the file stands alone at once.
+ * Looks at a file without writing to it: at its head, and at whether it is as long as it says.
+ *
+ * @throws DamagedFile
+ */
+export function refuseDamaged(path: string): void {
+  const { DatabaseSync } = sqliteModule();
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+  } catch (cause) {
+    // Anything else says nothing about the file: a crash may have left a journal that only a writer can take back.
+    if (isDamage(cause)) throw new DamagedFile(path, `is damaged: ${(cause as Error).message}`, { cause });
+  } finally {
+    db.close();
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  const { errcode } = error as { errcode?: unknown };
+  // An extended code holds the primary one in its lowest byte.
+  return typeof errcode === 'number' && DAMAGE.includes(errcode & 0xff);
+}
+
+/**
+ * Opens a file that another connection of this process writes, for reading beside it. It sees what is committed by the
+ * time of each statement, holds no writer up, and never touches the file, also not when it is closed.
+ */
+export function openToRead(path: string): Database {
+  const { DatabaseSync } = sqliteModule();
+  const db = new DatabaseSync(path, { readOnly: true });
+  db.exec('PRAGMA busy_timeout = 5000');
+  return db;
+}
+
+/**
+ * Closes a file that was open for writing, for good. The packaged binding leaves prepared statements to the garbage
+ * collector, and until then SQLite keeps the closed connection half open: its end, at any later time, would remove the
+ * write-ahead log by name, even that of a new file in the same place. Out of WAL mode the file stands alone at once;
+ * where a reader is half open in the same way, it stays in that mode, with an empty write-ahead log.
  */
 export function closeDatabase(db: Database): void {
-  try {
-    db.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE');
-  } catch {
-    // Something else has the file open, or the disk is full: what is in the write-ahead log is valid there.
+  for (const pragma of ['journal_mode = DELETE', 'wal_checkpoint(TRUNCATE)']) {
+    try {
+      db.exec(`PRAGMA busy_timeout = 0; PRAGMA ${pragma}`);
+      break;
+    } catch {
+      // Something else has the file open, or the disk is full: what is in the write-ahead log is valid there.
+    }
   }
   db.close();
 }

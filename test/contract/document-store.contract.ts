@@ -10,7 +10,7 @@ import {
   writeAt,
 } from './document-store.fixture';
 import type { PartialQuery, Task } from './document-store.fixture';
-import { cursorContract, queryContract } from './document-store.queries.contract';
+import { cursorContract, queryContract, scanContract } from './document-store.queries.contract';
 import { batchContract, compareAndSetContract } from './document-store.writes.contract';
 
 /** A place of its own for the data of one test. */
@@ -44,6 +44,7 @@ export function documentStoreContract(name: string, freshPlace: () => Promise<Do
     batchContract(current);
     queryContract(current);
     cursorContract(current);
+    scanContract(current);
     compareAndSetContract(current);
     collectionContract(current);
 

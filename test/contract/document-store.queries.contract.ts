@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { InvalidCursor } from '../../src/documents/document-store';
-import type { DocumentStore, Query } from '../../src/documents/document-store';
+import type { DocumentStore, Identified, Query } from '../../src/documents/document-store';
 import { LARGEST_POSITION, allPages, idsOf, pageOf, put, tasks, writeAt } from './document-store.fixture';
 import type { PartialQuery, Task } from './document-store.fixture';
 
@@ -116,6 +116,27 @@ export function cursorContract(store: () => DocumentStore): void {
         store(),
         ranks.map((rank) => ({ id: `r${rank}`, status: 'open', rank })),
       );
+
+    it('go on in another generation of the collection, and in no other collection', async () => {
+      await store().ensure({ ...tasks, name: 'tasks-v1-g1', generationOf: 'tasks-v1' });
+      await store().ensure({ ...tasks, name: 'tasks-v2' });
+      const all: Task[] = ['a', 'b', 'c', 'd'].map((id, rank) => ({ id, rank }));
+      const byRank: PartialQuery = { where: {}, orderBy: 'rank', limit: 2 };
+      await put(store(), all);
+      const { nextCursor } = await pageOf(store(), byRank);
+      for (const name of ['tasks-v1-g1', 'tasks-v2']) {
+        await writeAt(
+          store(),
+          1n,
+          all.map((task) => [task.id, task]),
+          name,
+        );
+      }
+      const rest = await pageOf(store(), { ...byRank, cursor: nextCursor }, 'tasks-v1-g1');
+      expect(rest.items.map(({ id }) => id)).toEqual(['c', 'd']);
+      const elsewhere = pageOf(store(), { ...byRank, cursor: nextCursor }, 'tasks-v2');
+      await expect(elsewhere).rejects.toThrow(InvalidCursor);
+    });
 
     it('ends with a null cursor, also where the last page is full', async () => {
       await putOpen(1, 2, 3, 4);
@@ -234,6 +255,42 @@ export function cursorContract(store: () => DocumentStore): void {
       const limits = fc.integer({ min: 1, max: 5 });
       const directions = fc.constantFrom<Query['direction']>('asc', 'desc');
       await fc.assert(fc.asyncProperty(drawnTasks, limits, directions, property), { numRuns: 50 });
+    });
+  });
+}
+
+/** Part of `document-store.contract.ts`. */
+export function scanContract(store: () => DocumentStore): void {
+  describe('scanning', () => {
+    const scanned = async (limit: number) => {
+      const ids: string[] = [];
+      for (let after: string | null = null; ;) {
+        const page: Identified<Task>[] = await store().scan<Task>('tasks-v1', after, limit);
+        ids.push(...page.map(({ id }) => id));
+        for (const { id, document } of page) expect(document.id).toBe(id);
+        if (page.length < limit) return ids;
+        after = page.at(-1)!.id;
+      }
+    };
+
+    it('gives every document once, those that no index has as well, in the order of the bytes of the ids', async () => {
+      const ordered = ['', 'A', 'Z', 'a', 'a ', 'aa', 'é', '\uffee', '😀'];
+      await put(
+        store(),
+        [...ordered].reverse().map((id, n) => (n % 2 ? { id } : { id, rank: n })),
+      );
+      for (const limit of [1, 2, 9, 10, 1_000]) expect(await scanned(limit)).toEqual(ordered);
+    });
+
+    it('ends at once where there is nothing', async () => {
+      expect(await store().scan('tasks-v1', null, 10)).toEqual([]);
+      expect(await store().scan('tasks-v1', 'a', 10)).toEqual([]);
+    });
+
+    it('refuses a limit that is not 1 to 1000', async () => {
+      for (const limit of [0, -1, 1001, 1.5, NaN]) {
+        await expect(store().scan('tasks-v1', null, limit)).rejects.toThrow(RangeError);
+      }
     });
   });
 }

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { EmbeddedEventLog } from '../../src/event-log/embedded/embedded-event-log';
-import { SqliteEventStore } from '../../src/event-log/embedded/sqlite-event-store';
+import { EventWriter } from '../../src/event-log/embedded/event-writer';
 import { FollowInterrupted, LogUnavailable, RevisionConflict } from '../../src/event-log/event-log';
 import { NO_STREAM } from '../../src/kernel/event';
 import type { Database } from '../../src/sqlite/sqlite';
 import { openDatabase } from '../../src/sqlite/sqlite';
+import { WriterDown } from '../../src/sqlite/writer';
 import type { Acknowledged } from '../support/appending-process';
 import { someEvents } from '../support/events';
 import { temporaryFolder } from '../support/temporary-folder';
@@ -26,10 +27,12 @@ describe('EmbeddedEventLog when its disk is full', () => {
   let events: Database;
   let log: EmbeddedEventLog;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     const folder = temporaryFolder();
     events = openDatabase(join(folder, 'log.db'), 'FULL');
-    log = new EmbeddedEventLog(new SqliteEventStore(events, openDatabase(join(folder, 'runlog.db'), 'FULL')));
+    // How many pages a file may have is up to the connection that writes it, so it has to be within reach.
+    const writer = new EventWriter(events, openDatabase(join(folder, 'runlog.db'), 'FULL'));
+    log = await EmbeddedEventLog.open(folder, { writer });
   });
 
   afterEach(() => log.close());
@@ -74,6 +77,55 @@ describe('EmbeddedEventLog when its disk is full', () => {
     await expect(log.append(stream, largeEvents(), NO_STREAM)).rejects.toThrow(LogUnavailable);
     expect(await log.append(stream, someEvents(2), NO_STREAM)).toMatchObject({ revision: 1 });
     expect(await log.append(stream, someEvents(2), 1)).toMatchObject({ revision: 3 });
+  });
+});
+
+describe('EmbeddedEventLog without its writer', () => {
+  it('does not know what became of an append, and reads what it can', async () => {
+    const folder = temporaryFolder();
+    const real = EventWriter.open(folder);
+    let isDown = false;
+    const writer = {
+      get state() {
+        return real.state;
+      },
+      write: (requests: Parameters<EventWriter['write']>[0]) => {
+        if (isDown) throw new WriterDown();
+        return real.write(requests);
+      },
+      close: () => real.close(),
+    };
+    const log = await EmbeddedEventLog.open(folder, { writer });
+    const stream = newAgentStream();
+    await write(log, stream, someEvents(2));
+
+    isDown = true;
+    await expect(log.append(stream, someEvents(1), 1)).rejects.toThrow(LogUnavailable);
+    await expect(log.setMaxAge(stream, 1)).rejects.toThrow(LogUnavailable);
+    expect(await revisionsOf(log, stream)).toEqual([0, 1]);
+
+    isDown = false;
+    await write(log, stream, someEvents(1), 1);
+    expect(await revisionsOf(log, stream)).toEqual([0, 1, 2]);
+    await log.close();
+  });
+
+  it('shows nothing that is not acknowledged yet', async () => {
+    const folder = temporaryFolder();
+    const real = EventWriter.open(folder);
+    const writer = {
+      state: 0,
+      write: (requests: Parameters<EventWriter['write']>[0]) => real.write(requests),
+      close: () => real.close(),
+    };
+    const log = await EmbeddedEventLog.open(folder, { writer });
+    const stream = newAgentStream();
+    const [event] = await write(log, stream);
+    expect(await readAll(log, stream)).toEqual([]);
+    writer.state = Number(event!.position);
+    await write(log, newAgentStream());
+    expect(await readAll(log, stream)).toHaveLength(1);
+    await log.close();
   });
 });
 

@@ -11,6 +11,8 @@ export interface PageKey {
 /**
  * What makes a query the same query: all of it but the size of its pages. It stops mistakes, not forgery: a forged
  * cursor can only start a page of the query it is sent with somewhere else.
+ *
+ * @param collection the one it is a generation of, where it is one
  */
 export function fingerprintOf(collection: string, { where, orderBy, direction }: Query): string {
   return sha256Hex(canonicalJson([collection, where, orderBy, direction])).slice(0, 12);

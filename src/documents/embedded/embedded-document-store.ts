@@ -1,37 +1,66 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Position } from '../../kernel/event';
+import { GroupCommit } from '../../sqlite/group-commit';
+import { WriterThread } from '../../sqlite/writer-thread';
 import type {
   Collection,
   Document,
   DocumentStore,
+  Identified,
   Page,
   Query,
   Versioned,
   WriteBatch,
 } from '../document-store';
-import { DocumentFile } from './document-file';
-import type { DocumentTable } from './document-table';
+import type { CollectionReader } from './collection-reader';
+import { columnsOf } from './document-columns';
+import { DocumentFileReader } from './document-file-reader';
+import { documentFiles } from './document-files';
+import type { DocumentColumns, DocumentOutcome, DocumentRequest, FileKind } from './document-messages';
+import { assertDeclaration } from './names';
+
+const WRITER_PROGRAM = join(__dirname, 'document-writer.thread');
+
+type Thread = WriterThread<DocumentRequest, DocumentOutcome, null>;
 
 /**
  * The document store without a server: two SQLite files in a folder. `documents.db` holds what is derived from the log
  * and may be deleted while nobody has it open; `durable.db` holds what the log cannot bring back, and every write to
- * it is on disk before it is answered.
+ * it is on disk before it is answered. A thread writes; what was written is read here.
  */
 export class EmbeddedDocumentStore implements DocumentStore {
-  private readonly fileOfCollection = new Map<string, DocumentFile>();
+  private readonly files: Record<FileKind, DocumentFileReader>;
+  private readonly collections = new Map<string, CollectionReader>();
+  private readonly group: GroupCommit<DocumentRequest, DocumentOutcome>;
+
+  /**
+   * Makes the folder and the files where they are missing. For one process at a time.
+   *
+   * @param onFault told when the thread that writes has died; another one takes its place
+   */
+  static async open(
+    folder: string,
+    onFault: (error: unknown) => void = () => undefined,
+  ): Promise<EmbeddedDocumentStore> {
+    await mkdir(folder, { recursive: true });
+    let store: EmbeddedDocumentStore | undefined;
+    const thread: Thread = await WriterThread.open({
+      program: WRITER_PROGRAM,
+      folder,
+      onOpened: () => store?.ensureAgain(),
+      onFault,
+    });
+    return (store = new EmbeddedDocumentStore(folder, thread));
+  }
 
   private constructor(
-    private readonly models: DocumentFile,
-    private readonly durables: DocumentFile,
-  ) {}
-
-  /** Makes the folder and the files where they are missing. For one process at a time. */
-  static async open(folder: string): Promise<EmbeddedDocumentStore> {
-    await mkdir(folder, { recursive: true });
-    const models = new DocumentFile(join(folder, 'documents.db'), 'NORMAL');
-    const durables = new DocumentFile(join(folder, 'durable.db'), 'FULL');
-    return new EmbeddedDocumentStore(models, durables);
+    folder: string,
+    private readonly thread: Thread,
+  ) {
+    const { model, durable } = documentFiles(folder);
+    this.files = { model: new DocumentFileReader(model), durable: new DocumentFileReader(durable) };
+    this.group = new GroupCommit((requests) => thread.write(requests), bytesOf);
   }
 
   /**
@@ -41,65 +70,108 @@ export class EmbeddedDocumentStore implements DocumentStore {
    * @throws Error where a model collection was built with other fields: its projection must change its version
    */
   async ensure(collection: Collection): Promise<void> {
-    const { name, kind } = collection;
-    const [own, other] = kind === 'model' ? [this.models, this.durables] : [this.durables, this.models];
-    if (other.has(name))
-      throw new Error(`${name} is ${kind} here, but was made as a collection of the other kind`);
-    own.ensure(collection);
-    this.fileOfCollection.set(name, own);
+    assertDeclaration(collection);
+    await this.write({ kind: 'ensure', file: collection.kind, collection });
+    this.collections.set(collection.name, this.files[collection.kind].collection(collection));
   }
 
   async get<D extends Document>(collection: string, id: string): Promise<D | null> {
-    return this.table(collection).get<D>(id);
+    return this.reader(collection).get<D>(id);
   }
 
   async getMany<D extends Document>(collection: string, ids: readonly string[]): Promise<Map<string, D>> {
-    return this.table(collection).getMany<D>(ids);
+    return this.reader(collection).getMany<D>(ids);
   }
 
   async query<D extends Document>(collection: string, query: Query): Promise<Page<D>> {
-    return this.table(collection).query<D>(query);
+    return this.reader(collection).query<D>(query);
   }
 
-  async writeBatch(batch: WriteBatch): Promise<void> {
-    this.file(batch.collection).writeBatch(batch);
+  async scan<D extends Document>(
+    collection: string,
+    after: string | null,
+    limit: number,
+  ): Promise<Identified<D>[]> {
+    return this.reader(collection).scan<D>(after, limit);
+  }
+
+  async writeBatch({ collection: name, writes, checkpoint }: WriteBatch): Promise<void> {
+    const { collection } = this.reader(name);
+    const encoded = writes.map(({ id, document, position }) => {
+      return { id, columns: document && columnsOf(collection, document), position };
+    });
+    await this.write({ kind: 'batch', file: collection.kind, collection: name, writes: encoded, checkpoint });
+  }
+
+  /** Of all consumers, those of earlier versions included. */
+  checkpoints(): Position[] {
+    return [...this.files.model.checkpoints(), ...this.files.durable.checkpoints()];
   }
 
   async checkpoint(name: string): Promise<Position | null> {
-    return this.models.checkpoint(name) ?? this.durables.checkpoint(name);
+    return this.files.model.checkpoint(name) ?? this.files.durable.checkpoint(name);
   }
 
   async compareAndSet<D extends Document>(
-    collection: string,
+    name: string,
     id: string,
     expectedVersion: number | null,
     document: D | null,
   ): Promise<boolean> {
-    return this.table(collection).compareAndSet(id, expectedVersion, document);
+    const { collection } = this.reader(name);
+    const columns: DocumentColumns | null = document && columnsOf(collection, document);
+    const file = collection.kind;
+    const outcome = await this.write({
+      kind: 'compareAndSet',
+      file,
+      collection: name,
+      id,
+      expectedVersion,
+      columns,
+    });
+    return outcome.kind === 'compared' && outcome.isSet;
   }
 
   async getVersioned<D extends Document>(collection: string, id: string): Promise<Versioned<D> | null> {
-    return this.table(collection).getVersioned<D>(id);
+    return this.reader(collection).getVersioned<D>(id);
   }
 
   /** Also takes a collection of an earlier start that this one has not ensured; nothing happens if there is none. */
   async drop(collection: string): Promise<void> {
-    if (this.durables.has(collection)) throw new Error(`${collection} is durable and cannot be dropped`);
-    this.models.drop(collection);
-    this.fileOfCollection.delete(collection);
+    await this.write({ kind: 'drop', file: 'model', collection });
+    this.collections.delete(collection);
   }
 
+  /** Commits what waits, then closes. */
   async close(): Promise<void> {
-    this.models.close();
-    this.durables.close();
+    await this.group.drain();
+    this.files.model.close();
+    this.files.durable.close();
+    await this.thread.close();
   }
 
-  /** The model file for a name that nobody ensured, which refuses it. */
-  private file(collection: string): DocumentFile {
-    return this.fileOfCollection.get(collection) ?? this.models;
+  private async write(request: DocumentRequest): Promise<DocumentOutcome> {
+    const outcome = await this.group.submit(request);
+    if (outcome.kind === 'failed') throw outcome.error;
+    return outcome;
   }
 
-  private table(collection: string): DocumentTable {
-    return this.file(collection).table(collection);
+  /** A thread that took the place of another one knows of no collection. It is told before anything else. */
+  private ensureAgain(): void {
+    for (const { collection } of this.collections.values()) {
+      void this.thread.write([{ kind: 'ensure', file: collection.kind, collection }]).catch(() => undefined);
+    }
   }
+
+  /** @throws Error where the collection has not been ensured since the files were opened */
+  private reader(collection: string): CollectionReader {
+    const reader = this.collections.get(collection);
+    if (!reader) throw new Error(`collection ${collection} has not been ensured`);
+    return reader;
+  }
+}
+
+function bytesOf(request: DocumentRequest): number {
+  if (request.kind !== 'batch') return 0;
+  return request.writes.reduce((sum, { columns }) => sum + String(columns?.[0] ?? '').length, 0);
 }

@@ -1,56 +1,70 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../kernel/clock';
 import { systemClock } from '../../kernel/clock';
 import type { EventToAppend, Position, Revision, StoredEvent } from '../../kernel/event';
 import type { Appended, EventLog, FollowBatch, FollowOptions, ReadOptions } from '../event-log';
 import { FollowInterrupted, LogClosed, LogUnavailable, RevisionConflict } from '../event-log';
+import { categoryOf } from '../../kernel/streams';
+import { GroupCommit } from '../../sqlite/group-commit';
+import type { Writer, WriterAccess } from '../../sqlite/writer';
+import { WriterThread } from '../../sqlite/writer-thread';
 import { CommitSignal } from './commit-signal';
-import { decodeRow, encodeAppend } from './event-encoding';
-import { GroupCommit } from './group-commit';
-import { SqliteEventStore } from './sqlite-event-store';
+import { bytesOf, chunkBuffers, decodeRow, encodeAppend } from './event-encoding';
+import { EventReader } from './event-reader';
+import { RecentPages } from './recent-pages';
+import type { LogHead, WriteOutcome, WriteRequest } from './store-messages';
 
 const MAX_STREAM_PAGE_ROWS = 256;
 const LAST_REVISION: Revision = Number.MAX_SAFE_INTEGER;
+const WRITER_PROGRAM = join(__dirname, 'event-writer.thread');
+
+export interface EmbeddedEventLogOptions {
+  /** What the age of events is measured with, in streams that have a maximum age. */
+  clock?: Clock;
+  /** Told when the thread that writes has died; another one takes its place. */
+  onFault?: (error: unknown) => void;
+  /** The writer, where it is not to be in a thread of its own: for tests that make it fail. */
+  writer?: Writer<WriteRequest, WriteOutcome, LogHead>;
+}
 
 /**
  * The event log of a single node, in files of its own: no server, on disk before an append is answered, and followers
- * hear of a commit inside the process. Only one instance may have a folder open.
+ * hear of a commit inside the process. A thread writes, so that nobody here waits for the disk; what was written is
+ * read here. Only one instance may have a folder open.
  */
 export class EmbeddedEventLog implements EventLog {
   private readonly commits = new CommitSignal();
-  private readonly group: GroupCommit;
+  private readonly group: GroupCommit<WriteRequest, WriteOutcome>;
+  private writer!: WriterAccess<WriteRequest, WriteOutcome>;
+  private reader!: EventReader;
+  private readonly pages = new RecentPages();
+  private known: LogHead = 0;
   private closing: Promise<void> | undefined;
 
   /** Opens the log in a folder, which is made where it is missing. */
-  static async open(folder: string): Promise<EmbeddedEventLog> {
+  static async open(folder: string, options: EmbeddedEventLogOptions = {}): Promise<EmbeddedEventLog> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new EmbeddedEventLog(SqliteEventStore.open(folder));
+    const log = new EmbeddedEventLog(options.clock ?? systemClock);
+    log.writer = await log.openWriter(folder, options);
+    log.reader = new EventReader(folder);
+    return log;
   }
 
-  /** @param clock what the age of events is measured with, in streams that have a maximum age */
-  constructor(
-    private readonly store: SqliteEventStore,
-    private readonly clock: Clock = systemClock,
-  ) {
-    this.group = new GroupCommit((requests) => {
-      const outcomes = store.appendGroup(requests);
-      this.commits.wakeAll();
-      return outcomes;
-    });
+  private constructor(private readonly clock: Clock) {
+    this.group = new GroupCommit((requests) => this.writer.write(requests), bytesOf);
   }
 
   async append(stream: string, events: readonly EventToAppend[], expected: Revision): Promise<Appended> {
-    const request = encodeAppend(stream, events, expected);
-    this.assertOpen();
-    const outcome = await this.group.submit(request);
+    const outcome = await this.write(encodeAppend(stream, events, expected));
     switch (outcome.kind) {
       case 'appended':
         return { revision: outcome.revision, positions: outcome.positions.map(BigInt) };
       case 'conflict':
         throw new RevisionConflict(stream, expected, outcome.actual);
-      case 'failed':
-        throw new LogUnavailable(`the events for ${stream} could not be written`, { cause: outcome.cause });
+      case 'maxAgeSet':
+        throw new Error(`an append to ${stream} was taken for something else`);
     }
   }
 
@@ -61,8 +75,8 @@ export class EmbeddedEventLog implements EventLog {
     while (left > 0) {
       const maxRows = Math.min(left, MAX_STREAM_PAGE_ROWS);
       const nowMs = this.clock.now().getTime();
-      const query = { stream, from, direction, maxRows, nowMs };
-      const { rows, complete } = this.guarded(() => this.store.readStream(query));
+      const query = { stream, from, direction, maxRows, head: this.known, nowMs };
+      const { rows, complete } = this.guarded(() => this.reader.readStream(query));
       yield* rows.map(decodeRow);
       left -= rows.length;
       if (complete || left <= 0) return;
@@ -75,20 +89,27 @@ export class EmbeddedEventLog implements EventLog {
     let reached = Number(after);
     while (!signal.aborted) {
       if (this.closing) throw new FollowInterrupted('the event log is closed', false);
-      if (reached >= this.store.head) {
+      if (reached >= this.known) {
         await this.commits.next(signal);
         continue;
       }
-      const page = this.readAfter(reached, categories);
-      reached = page.reached;
-      yield { events: page.rows.map(decodeRow), reached: BigInt(reached) };
+      const page = this.pages.get(reached, categories, () => this.readAfter(reached, categories));
+      reached = Number(page.reached);
+      yield page;
       // Catching up is all synchronous work and microtasks: without this, nothing else would get its turn.
-      if (reached < this.store.head) await nextTurn();
+      if (reached < this.known) await nextTurn();
     }
   }
 
   async head(): Promise<Position> {
-    return this.guarded(() => BigInt(this.store.head));
+    this.assertOpen();
+    if (!this.writer.isUp) throw new LogUnavailable('the thread that writes the event log has ended');
+    return BigInt(this.known);
+  }
+
+  /** Whether there is an event at the position. It can be missing where the log has lost its end. */
+  has(position: Position): boolean {
+    return this.guarded(() => this.reader.has(Number(position)));
   }
 
   /**
@@ -96,7 +117,7 @@ export class EmbeddedEventLog implements EventLog {
    * them.
    */
   async setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
-    this.guarded(() => this.store.setMaxAge(stream, maxAgeSec));
+    await this.write({ stream, category: categoryOf(stream), maxAgeSec });
   }
 
   /** Commits what waits, then closes. */
@@ -105,15 +126,50 @@ export class EmbeddedEventLog implements EventLog {
     return this.closing;
   }
 
+  private async openWriter(
+    folder: string,
+    { writer, onFault = () => undefined }: EmbeddedEventLogOptions,
+  ): Promise<WriterAccess<WriteRequest, WriteOutcome>> {
+    const onState = (head: LogHead) => this.moveHead(head);
+    const transfer = chunkBuffers;
+    if (!writer) return WriterThread.open({ program: WRITER_PROGRAM, folder, transfer, onState, onFault });
+    onState(writer.state);
+    const write = async (requests: readonly WriteRequest[]) => {
+      const outcomes = writer.write(requests);
+      onState(writer.state);
+      return outcomes;
+    };
+    return { isUp: true, write, close: async () => writer.close() };
+  }
+
   private async finish(): Promise<void> {
-    this.group.drain();
-    this.store.close();
+    await this.group.drain();
+    this.pages.clear();
+    this.reader.close();
+    await this.writer.close();
     this.commits.wakeAll();
   }
 
-  private readAfter(after: number, categories: FollowOptions['categories']) {
+  /** @throws LogUnavailable */
+  private async write(request: WriteRequest): Promise<Exclude<WriteOutcome, { kind: 'failed' }>> {
+    this.assertOpen();
+    const outcome = await this.group
+      .submit(request)
+      .catch((cause: unknown) => ({ kind: 'failed', cause }) as const);
+    if (outcome.kind !== 'failed') return outcome;
+    throw new LogUnavailable(`${request.stream} could not be written`, { cause: outcome.cause });
+  }
+
+  private moveHead(head: LogHead): void {
+    if (head <= this.known) return;
+    this.known = head;
+    this.commits.wakeAll();
+  }
+
+  private readAfter(after: number, categories: FollowOptions['categories']): FollowBatch {
     try {
-      return this.store.readAfter(after, categories);
+      const { rows, reached } = this.reader.readAfter(after, this.known, categories);
+      return { events: rows.map(decodeRow), reached: BigInt(reached) };
     } catch (cause) {
       throw new FollowInterrupted('the event log could not be read', true, { cause });
     }

@@ -1,6 +1,6 @@
 import type { EventMetadata, EventToAppend, Revision, StoredEvent } from '../../kernel/event';
 import { categoryOf } from '../../kernel/streams';
-import type { AppendRequest, EncodedEvent, EventRow } from './store-messages';
+import type { AppendRequest, EncodedEvent, EventRow, WriteRequest } from './store-messages';
 
 /**
  * An append as the store takes it. Whatever is wrong with an event is found here, where it concerns its own append
@@ -17,16 +17,33 @@ export function encodeAppend(
   return { stream, category: categoryOf(stream), expected, events: events.map(encodeEvent) };
 }
 
-export function decodeRow({ id, type, data, metadata, stream, revision, position }: EventRow): StoredEvent {
+/** Metadata is parsed when somebody looks at it first. */
+export function decodeRow(row: EventRow): StoredEvent {
+  const { id, type, data, stream, revision, position } = row;
+  let metadata: EventMetadata | undefined;
   return {
     id,
     type,
     data,
-    metadata: JSON.parse(metadata) as EventMetadata,
+    get metadata() {
+      return (metadata ??= JSON.parse(row.metadata) as EventMetadata);
+    },
     stream,
     revision,
     position: BigInt(position),
   };
+}
+
+/** About how much memory a request takes. */
+export function bytesOf(request: WriteRequest): number {
+  if (!('events' in request)) return request.stream.length;
+  return request.events.reduce((sum, { data, metadata }) => sum + data.length + metadata.length, 0);
+}
+
+/** What of a request can be handed over to another thread instead of being copied. */
+export function chunkBuffers(request: WriteRequest): ArrayBuffer[] {
+  if (!('events' in request)) return [];
+  return request.events.flatMap(({ data }) => (typeof data === 'string' ? [] : [data.buffer as ArrayBuffer]));
 }
 
 function encodeEvent({ id, type, data, metadata }: EventToAppend): EncodedEvent {
@@ -34,5 +51,7 @@ function encodeEvent({ id, type, data, metadata }: EventToAppend): EncodedEvent 
   if (Number.isNaN(atMs)) throw new Error(`event ${id} (${type}) has no valid time: ${metadata.at}`);
   // JSON text never holds a NUL, and SQLite would silently cut the text off there.
   if (typeof data === 'string' && data.includes('\0')) throw new Error(`event ${id} (${type}) is not JSON`);
-  return { id, type, atMs, metadata: JSON.stringify(metadata), data };
+  // A copy of the bytes, because they are handed over to the thread that writes, and may have to be sent again.
+  const owned = typeof data === 'string' ? data : new Uint8Array(data);
+  return { id, type, atMs, metadata: JSON.stringify(metadata), data: owned };
 }

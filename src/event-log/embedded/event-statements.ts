@@ -10,10 +10,10 @@ const LOG_RANGE = `${EVENT_ROW}
 
 const STREAM_EVENTS = `${EVENT_ROW}
   FROM streams s CROSS JOIN events e ON e.stream_id = s.id CROSS JOIN types t ON t.id = e.type_id
-  WHERE s.name = ? AND (s.max_age_sec IS NULL OR e.at_ms >= ? - s.max_age_sec * 1000)`;
+  WHERE s.name = ? AND e.position <= ? AND (s.max_age_sec IS NULL OR e.at_ms >= ? - s.max_age_sec * 1000)`;
 
-/** Every statement of an event file, prepared once. */
-export function prepareEventStatements(db: Database) {
+/** What the writer of an event file needs, prepared once. */
+export function prepareWritingStatements(db: Database) {
   return {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
@@ -35,8 +35,13 @@ export function prepareEventStatements(db: Database) {
     setMaxAge: db.prepare(`
       INSERT INTO streams (name, max_age_sec) VALUES (?, ?)
       ON CONFLICT (name) DO UPDATE SET max_age_sec = excluded.max_age_sec`),
+  };
+}
 
-    // The range selects take their list of categories as a JSON array.
+/** What a reader of an event file needs, prepared once. The range selects take their categories as a JSON array. */
+export function prepareReadingStatements(db: Database) {
+  return {
+    atPosition: db.prepare('SELECT 1 FROM events WHERE position = ?'),
     all: db.prepare(`${LOG_RANGE} ORDER BY e.position`),
     only: db.prepare(`${LOG_RANGE} AND e.category IN (SELECT value FROM json_each(?)) ORDER BY e.position`),
     except: db.prepare(

@@ -2,8 +2,9 @@ import type { Revision } from '../../kernel/event';
 import type { FollowOptions } from '../event-log';
 
 /*
- * What passes between the log and its store: plain values only, so that the store can live in a thread of its own.
- * A position is a number in here; it stays exact up to 2^53, which a writer of 100,000 events/s reaches in 2,800 years.
+ * What passes between the log and those who write and read its files: plain values only, since the writer lives in a
+ * thread of its own. A position is a number in here; it stays exact up to 2^53, which a writer of 100,000 events/s
+ * reaches in 2,800 years.
  */
 
 export interface EncodedEvent {
@@ -23,11 +24,26 @@ export interface AppendRequest {
   events: readonly EncodedEvent[];
 }
 
+export interface MaxAgeRequest {
+  stream: string;
+  category: string;
+  maxAgeSec: number;
+}
+
+export type WriteRequest = AppendRequest | MaxAgeRequest;
+
 export type AppendOutcome =
   | { kind: 'appended'; revision: Revision; positions: readonly number[] }
-  | { kind: 'conflict'; actual: Revision }
+  | { kind: 'conflict'; actual: Revision };
+
+export type WriteOutcome =
+  | AppendOutcome
+  | { kind: 'maxAgeSet' }
   /** The transaction failed, so it is unknown whether the events are on disk. */
   | { kind: 'failed'; cause: unknown };
+
+/** Position of the last event on disk; 0 for an empty log. */
+export type LogHead = number;
 
 export interface EventRow {
   position: number;
@@ -45,6 +61,8 @@ export interface StreamQuery {
   from: Revision;
   direction: 'forwards' | 'backwards';
   maxRows: number;
+  /** What is behind it was not acknowledged yet. */
+  head: LogHead;
   /** What the age of events is measured against, in streams that have a maximum age. */
   nowMs: number;
 }

@@ -2,26 +2,18 @@ import type { Revision } from '../../kernel/event';
 import { NO_STREAM } from '../../kernel/event';
 import type { Database } from '../../sqlite/sqlite';
 import { closeDatabase } from '../../sqlite/sqlite';
-import { prepareEventStatements } from './event-statements';
+import { prepareWritingStatements } from './event-statements';
 import { LruMap } from './lru-map';
 import { EVENT_FILE_SCHEMA } from './schema';
 import type {
   AppendOutcome,
   AppendRequest,
-  CategoryFilter,
   EncodedEvent,
-  EventRow,
-  LogPage,
-  StreamPage,
-  StreamQuery,
+  WriteOutcome,
+  WriteRequest,
 } from './store-messages';
 
 const MAX_CACHED_HEADS = 50_000;
-const MAX_LOG_PAGE_ROWS = 500;
-/** A page ends with the event that takes it past this, so memory is bounded by it and the largest event. */
-const MAX_PAGE_BYTES = 1024 * 1024;
-
-type Statement = ReturnType<Database['prepare']>;
 
 interface StreamHead {
   id: number;
@@ -30,15 +22,15 @@ interface StreamHead {
 }
 
 /** One SQLite file of streams and their events: synchronous, and the only writer of the file. */
-export class EventFile {
-  private readonly statements: ReturnType<typeof prepareEventStatements>;
+export class EventFileWriter {
+  private readonly statements: ReturnType<typeof prepareWritingStatements>;
   private readonly heads = new LruMap<string, StreamHead>(MAX_CACHED_HEADS);
   /** Types are literals of the code, so all of them fit into memory. */
   private readonly typeIds = new Map<string, number>();
 
   constructor(private readonly db: Database) {
     db.exec(EVENT_FILE_SCHEMA);
-    this.statements = prepareEventStatements(db);
+    this.statements = prepareWritingStatements(db);
   }
 
   /** 0 where there is no event. */
@@ -47,15 +39,15 @@ export class EventFile {
   }
 
   /**
-   * Writes a group of appends in one transaction, which is on disk when this returns. Each is checked against its
-   * expected revision after those before it; a conflict concerns only itself.
+   * Writes a group of requests in one transaction, which is on disk when this returns. Each append is checked against
+   * its expected revision after those before it; a conflict concerns only itself.
    *
    * @throws whatever SQLite throws. The file then reads as before, and takes appends again once it can.
    */
-  appendGroup(requests: readonly AppendRequest[], takePosition: () => number): AppendOutcome[] {
+  writeGroup(requests: readonly WriteRequest[], takePosition: () => number): WriteOutcome[] {
     try {
       this.statements.begin.run();
-      const outcomes = requests.map((request) => this.append(request, takePosition));
+      const outcomes = requests.map((request) => this.write(request, takePosition));
       this.statements.commit.run();
       return outcomes;
     } catch (error) {
@@ -67,24 +59,15 @@ export class EventFile {
     }
   }
 
-  readStream({ stream, from, direction, maxRows, nowMs }: StreamQuery): StreamPage {
-    return takePage(this.statements[direction], [stream, nowMs, from], maxRows);
-  }
-
-  /** The events after a position, up to and including `upTo`, or as many as fit into a page. */
-  readAfter(after: number, upTo: number, categories?: CategoryFilter): LogPage {
-    const [statement, ...filter] = this.rangeStatement(categories);
-    const { rows, complete } = takePage(statement, [after, upTo, ...filter], MAX_LOG_PAGE_ROWS);
-    return { rows, reached: complete ? upTo : rows.at(-1)!.position };
-  }
-
-  setMaxAge(stream: string, maxAgeSec: number): void {
-    this.statements.setMaxAge.run(stream, maxAgeSec);
-  }
-
   close(): void {
     if (!this.db.isOpen) return;
     closeDatabase(this.db);
+  }
+
+  private write(request: WriteRequest, takePosition: () => number): WriteOutcome {
+    if ('events' in request) return this.append(request, takePosition);
+    this.statements.setMaxAge.run(request.stream, request.maxAgeSec);
+    return { kind: 'maxAgeSet' };
   }
 
   private append(request: AppendRequest, takePosition: () => number): AppendOutcome {
@@ -143,38 +126,5 @@ export class EventFile {
     const id = stored?.id ?? Number(this.statements.insertType.run(type).lastInsertRowid);
     this.typeIds.set(type, id);
     return id;
-  }
-
-  private rangeStatement(categories: CategoryFilter): [Statement, ...parameters: string[]] {
-    const { all, only, except } = this.statements;
-    if (!categories) return [all];
-    return 'only' in categories
-      ? [only, JSON.stringify(categories.only)]
-      : [except, JSON.stringify(categories.except)];
-  }
-}
-
-function takePage(statement: Statement, parameters: (string | number)[], maxRows: number): StreamPage {
-  const rows: EventRow[] = [];
-  let bytes = 0;
-  try {
-    for (const row of statement.iterate(...parameters) as Iterable<EventRow>) {
-      rows.push(row);
-      bytes += row.data.length + row.metadata.length;
-      if (rows.length >= maxRows || bytes >= MAX_PAGE_BYTES) return { rows, complete: false };
-    }
-    return { rows, complete: true };
-  } catch (error) {
-    clearError(statement);
-    throw error;
-  }
-}
-
-/** A statement whose iteration failed throws the same error again at its next use: here, where nobody minds. */
-function clearError(statement: Statement): void {
-  try {
-    statement.iterate();
-  } catch {
-    // That was it.
   }
 }

@@ -1,20 +1,18 @@
 import { canonicalJson } from '../../kernel/canonical-json';
-import type { Position } from '../../kernel/event';
 import type { Database } from '../../sqlite/sqlite';
 import { closeDatabase, openDatabase } from '../../sqlite/sqlite';
-import type { Collection, WriteBatch } from '../document-store';
-import { DocumentTable, createTableSql } from './document-table';
-import { assertDeclaration, columnOf, indexOf, tableOf } from './names';
+import type { Collection } from '../document-store';
+import { CollectionWriter, createTableSql } from './collection-writer';
+import { columnsOf } from './document-columns';
+import type { BatchRequest, CompareAndSetRequest, DocumentOutcome } from './document-messages';
+import { columnOf, indexOf, tableOf } from './names';
 import { StatementCache } from './statement-cache';
 
-/**
- * One SQLite file of collections and of the checkpoints that move with them. Everything here is synchronous and takes
- * and gives plain data, so that it can run in a thread of its own.
- */
-export class DocumentFile {
+/** One SQLite file of collections and of the checkpoints that move with them: synchronous, and its only writer. */
+export class DocumentFileWriter {
   private readonly db: Database;
   private readonly statements: StatementCache;
-  private readonly tables = new Map<string, DocumentTable>();
+  private readonly collections = new Map<string, CollectionWriter>();
 
   constructor(path: string, synchronous: 'FULL' | 'NORMAL') {
     this.db = openDatabase(path, synchronous);
@@ -25,11 +23,10 @@ export class DocumentFile {
     `);
   }
 
-  /** @throws Error where a model collection was built with other fields, or the declaration is not valid */
+  /** @throws Error where a model collection was built with other fields */
   ensure(collection: Collection): void {
-    assertDeclaration(collection);
     const { name, kind, indexes } = collection;
-    const table = new DocumentTable(collection, this.statements);
+    const writer = new CollectionWriter(collection, this.statements);
     this.transaction(() => {
       const known = this.fieldsOf(name);
       const declared = canonicalJson(collection.fields);
@@ -37,7 +34,7 @@ export class DocumentFile {
         this.db.exec(createTableSql(collection));
       } else if (known !== declared) {
         if (kind === 'model') throw new Error(`${name} was built with other fields: give it a new version`);
-        this.remake(collection, table);
+        this.remake(collection, writer);
       }
       this.statements
         .get(
@@ -50,38 +47,12 @@ export class DocumentFile {
         this.db.exec(`CREATE INDEX IF NOT EXISTS ${indexOf(name, fields)} ON ${tableOf(name)} (${columns})`);
       }
     });
-    this.tables.set(name, table);
+    this.collections.set(name, writer);
   }
 
-  /** @throws Error where the collection has not been ensured since the file was opened */
-  table(collection: string): DocumentTable {
-    const table = this.tables.get(collection);
-    if (!table) throw new Error(`collection ${collection} has not been ensured`);
-    return table;
-  }
-
-  /** All of it or nothing. A batch whose checkpoint lies behind the stored one is old, and in here already. */
-  writeBatch({ collection, writes, checkpoint }: WriteBatch): void {
-    const table = this.table(collection);
-    this.transaction(() => {
-      const reached = this.checkpoint(checkpoint.name);
-      // Without this an old batch would bring back what a later one deleted: no row is left there to guard it.
-      if (reached !== null && reached > checkpoint.position) return;
-      for (const write of writes) table.write(write);
-      this.statements
-        .get(
-          'INSERT INTO _checkpoints VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position',
-        )
-        .run(checkpoint.name, checkpoint.position);
-    });
-  }
-
-  checkpoint(name: string): Position | null {
-    // As text, because a number would lose the last digits of a large position.
-    const row = this.statements
-      .get('SELECT CAST(position AS TEXT) AS position FROM _checkpoints WHERE name = ?')
-      .get(name) as { position: string } | undefined;
-    return row ? BigInt(row.position) : null;
+  /** All of them or, with a throw, none. */
+  writeGroup(requests: readonly (BatchRequest | CompareAndSetRequest)[]): DocumentOutcome[] {
+    return this.transaction(() => requests.map((request) => this.write(request)));
   }
 
   has(collection: string): boolean {
@@ -94,7 +65,7 @@ export class DocumentFile {
       this.statements.get('DELETE FROM _collections WHERE name = ?').run(collection);
       this.statements.get('DELETE FROM _checkpoints WHERE name = ?').run(collection);
     });
-    this.tables.delete(collection);
+    this.collections.delete(collection);
     this.statements.clear();
   }
 
@@ -104,6 +75,33 @@ export class DocumentFile {
     closeDatabase(this.db);
   }
 
+  private write(request: BatchRequest | CompareAndSetRequest): DocumentOutcome {
+    const collection = this.collections.get(request.collection);
+    if (!collection) throw new Error(`collection ${request.collection} has not been ensured`);
+    if (request.kind === 'batch') {
+      this.writeBatch(collection, request);
+      return { kind: 'done' };
+    }
+    const { id, expectedVersion, columns } = request;
+    return { kind: 'compared', isSet: collection.compareAndSet(id, expectedVersion, columns) };
+  }
+
+  /** A batch whose checkpoint lies behind the stored one is old, and in here already. */
+  private writeBatch(collection: CollectionWriter, { writes, checkpoint }: BatchRequest): void {
+    const { name, position } = checkpoint;
+    // Without this an old batch would bring back what a later one deleted: no row is left there to guard it.
+    const isOld = this.statements
+      .get('SELECT 1 FROM _checkpoints WHERE name = ? AND position > ?')
+      .get(name, position) as object | undefined;
+    if (isOld) return;
+    for (const write of writes) collection.write(write);
+    this.statements
+      .get(
+        'INSERT INTO _checkpoints VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position',
+      )
+      .run(name, position);
+  }
+
   private fieldsOf(collection: string): string | null {
     const row = this.statements.get('SELECT fields FROM _collections WHERE name = ?').get(collection) as
       { fields: string } | undefined;
@@ -111,7 +109,7 @@ export class DocumentFile {
   }
 
   /** Columns are derived from the documents, so a collection that must not be dropped gets them anew. */
-  private remake(collection: Collection, table: DocumentTable): void {
+  private remake(collection: Collection, writer: CollectionWriter): void {
     const name = tableOf(collection.name);
     this.db.exec(`ALTER TABLE ${name} RENAME TO _former`);
     this.db.exec(createTableSql(collection));
@@ -119,17 +117,19 @@ export class DocumentFile {
       .prepare('SELECT id, CAST(position AS TEXT) AS position, version, body FROM _former')
       .iterate();
     for (const row of rows as Iterable<{ id: string; position: string; version: number; body: string }>) {
-      table.insert(row.id, BigInt(row.position), row.version, JSON.parse(row.body) as object);
+      const columns = columnsOf(collection, JSON.parse(row.body) as object);
+      writer.insert(row.id, BigInt(row.position), row.version, columns);
     }
     this.db.exec('DROP TABLE _former');
     this.statements.clear();
   }
 
-  private transaction(work: () => void): void {
+  private transaction<Answer>(work: () => Answer): Answer {
     this.db.exec('BEGIN IMMEDIATE');
     try {
-      work();
+      const answer = work();
       this.db.exec('COMMIT');
+      return answer;
     } catch (error) {
       // Some faults (a full disk) have rolled back by themselves.
       if (this.db.isTransaction) this.db.exec('ROLLBACK');

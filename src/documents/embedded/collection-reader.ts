@@ -1,0 +1,84 @@
+import type { Collection, Document, Identified, Page, Query, Versioned } from '../document-store';
+import { decodeCursor, encodeCursor, fingerprintOf } from './cursor';
+import { tableOf } from './names';
+import { pageSelects, servingIndex } from './page-select';
+import type { StatementCache } from './statement-cache';
+
+const MAX_PAGE = 1000;
+
+interface Row {
+  id: string;
+  body: string;
+}
+
+/** Reads one collection. */
+export class CollectionReader {
+  private readonly sql: { get: string; scan: string; scanAfter: string };
+
+  constructor(
+    readonly collection: Collection,
+    private readonly statements: StatementCache,
+  ) {
+    const table = tableOf(collection.name);
+    this.sql = {
+      get: `SELECT version, body FROM ${table} WHERE id = ?`,
+      scan: `SELECT id, body FROM ${table} ORDER BY id LIMIT ?`,
+      scanAfter: `SELECT id, body FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+    };
+  }
+
+  get<D extends Document>(id: string): D | null {
+    return this.getVersioned<D>(id)?.document ?? null;
+  }
+
+  getMany<D extends Document>(ids: readonly string[]): Map<string, D> {
+    const found = new Map<string, D>();
+    for (const id of ids) {
+      const document = this.get<D>(id);
+      if (document !== null) found.set(id, document);
+    }
+    return found;
+  }
+
+  getVersioned<D extends Document>(id: string): Versioned<D> | null {
+    const row = this.statements.get(this.sql.get).get(id) as { version: number; body: string } | undefined;
+    return row ? { version: row.version, document: JSON.parse(row.body) as D } : null;
+  }
+
+  scan<D extends Document>(after: string | null, limit: number): Identified<D>[] {
+    assertPageSize(limit);
+    const rows =
+      after === null
+        ? this.statements.get(this.sql.scan).all(limit)
+        : this.statements.get(this.sql.scanAfter).all(after, limit);
+    return (rows as Row[]).map(({ id, body }) => ({ id, document: JSON.parse(body) as D }));
+  }
+
+  query<D extends Document>(query: Query): Page<D> {
+    const { cursor = null, limit, orderBy } = query;
+    assertPageSize(limit);
+    const index = servingIndex(this.collection, query);
+    const fingerprint = fingerprintOf(this.collection.generationOf ?? this.collection.name, query);
+    const type = this.collection.fields[orderBy]!;
+    const after = cursor === null ? null : decodeCursor(cursor, fingerprint, orderBy, type);
+
+    // One row more than the page holds tells whether there is another page.
+    const rows: Row[] = [];
+    for (const { sql, parameters } of pageSelects(this.collection, index, query, after)) {
+      const missing = limit + 1 - rows.length;
+      if (missing > 0) rows.push(...(this.statements.get(sql).all(...parameters, missing) as Row[]));
+    }
+    const items = rows.slice(0, limit).map((row) => JSON.parse(row.body) as D & Record<string, unknown>);
+    const last = items.at(-1);
+    const isLastPage = rows.length <= limit || last === undefined;
+    const nextCursor = isLastPage
+      ? null
+      : encodeCursor(fingerprint, last[orderBy] ?? null, rows[limit - 1]!.id);
+    return { items, nextCursor };
+  }
+}
+
+function assertPageSize(limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE) return;
+  throw new RangeError(`the limit of a page is 1 to ${MAX_PAGE}, not ${limit}`);
+}
