@@ -2,8 +2,7 @@ import type { DomainEvent, Position, Recorded } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { LOG_CATEGORY } from '../kernel/streams';
 import type { EventLog, FollowBatch } from '../event-log/event-log';
-import { FollowInterrupted } from '../event-log/event-log';
-import { pause } from './pause';
+import { steadyFollow } from './steady-follow';
 
 /** What a consumer is handed: decoded events in order, and how far the log has been followed. */
 export interface Batch {
@@ -12,10 +11,10 @@ export interface Batch {
 }
 
 const EVERYTHING_BUT_LOG_BYTES = { except: [LOG_CATEGORY] };
-/** How many events may wait for a slow consumer before it has to read the log for itself. */
-const MAX_WAITING_EVENTS = 20_000;
-const FIRST_RETRY_MS = 50;
-const LONGEST_RETRY_MS = 5_000;
+/** How much may wait for a slow consumer before it has to read the log for itself. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** What an event takes beside its data: metadata, ids, objects. */
+const EVENT_FRAME_BYTES = 700;
 
 /**
  * Reads the log once, without log bytes, for all consumers of this node. A consumer that starts behind the feed, or
@@ -73,9 +72,21 @@ export class Feed {
     }
   }
 
+  /**
+   * The log after one position and up to another one that it has reached, read apart from the live batches.
+   *
+   * @throws Error where the log can no longer be followed from the position
+   */
+  async *range(after: Position, upTo: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+    for await (const { events, reached } of this.catchUp(after, upTo, signal)) {
+      if (reached <= upTo) yield { events, reached };
+      else yield { events: events.filter(({ position }) => position <= upTo), reached: upTo };
+    }
+  }
+
   private async *catchUp(after: Position, until: Position, ended: AbortSignal): AsyncGenerator<Batch> {
     if (after >= until) return;
-    for await (const batch of this.followWithRetries(after, ended)) {
+    for await (const batch of this.steadily(after, ended)) {
       yield batch;
       if (batch.reached >= until) return;
     }
@@ -84,36 +95,34 @@ export class Feed {
   }
 
   private async run(): Promise<void> {
-    for await (const batch of this.followWithRetries(this.position!, this.stopped.signal)) {
+    for await (const batch of this.steadily(this.position!, this.stopped.signal)) {
       this.position = batch.reached;
       for (const waiting of this.attached) waiting.push(batch);
     }
   }
 
-  private async *followWithRetries(after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
-    let retryMs = FIRST_RETRY_MS;
-    let reached = after;
-    while (!signal.aborted) {
-      try {
-        const options = { after: reached, categories: EVERYTHING_BUT_LOG_BYTES, signal };
-        for await (const batch of this.log.follow(options)) {
-          yield decodeBatch(batch);
-          reached = batch.reached;
-          retryMs = FIRST_RETRY_MS;
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        this.onInterrupted(error);
-        if (error instanceof FollowInterrupted && !error.resumable) return;
-        await pause(retryMs * (0.5 + Math.random() / 2), signal);
-        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
-      }
-    }
+  private async *steadily(after: Position, signal: AbortSignal): AsyncGenerator<SizedBatch> {
+    const options = { after, categories: EVERYTHING_BUT_LOG_BYTES, signal };
+    for await (const batch of steadyFollow(this.log, options, this.onInterrupted)) yield decodeBatch(batch);
   }
 }
 
-function decodeBatch(batch: FollowBatch): Batch {
-  return { events: batch.events.map((stored) => decode<DomainEvent>(stored)), reached: batch.reached };
+/** A batch, and how much memory it takes, about. */
+interface SizedBatch extends Batch {
+  bytes: number;
+}
+
+/** Consumers that catch up side by side are handed the same batches, which are decoded for the first of them. */
+const decoded = new WeakMap<FollowBatch, SizedBatch>();
+
+function decodeBatch(batch: FollowBatch): SizedBatch {
+  const known = decoded.get(batch);
+  if (known) return known;
+  const { events, reached } = batch;
+  const bytes = events.reduce((sum, { data }) => sum + data.length + EVENT_FRAME_BYTES, 0);
+  const sized = { events: events.map((stored) => decode<DomainEvent>(stored)), reached, bytes };
+  decoded.set(batch, sized);
+  return sized;
 }
 
 function newerThan(position: Position, events: readonly Recorded[]): readonly Recorded[] {
@@ -123,23 +132,23 @@ function newerThan(position: Position, events: readonly Recorded[]): readonly Re
 
 /** What the feed has brought and the consumer has not taken. Ends, with what it holds, when it has become too much. */
 class WaitingBatches implements AsyncIterable<Batch> {
-  private batches: Batch[] = [];
-  private eventCount = 0;
+  private batches: SizedBatch[] = [];
+  private bytes = 0;
   private overflown = false;
   private wake: () => void = () => undefined;
 
   constructor(private readonly ended: AbortSignal) {}
 
-  push(batch: Batch): void {
+  push(batch: SizedBatch): void {
     if (this.overflown) return;
     const last = this.batches.at(-1);
     if (batch.events.length === 0 && last) {
-      this.batches[this.batches.length - 1] = { events: last.events, reached: batch.reached };
-    } else if (this.eventCount + batch.events.length > MAX_WAITING_EVENTS) {
+      this.batches[this.batches.length - 1] = { ...last, reached: batch.reached };
+    } else if (this.bytes + batch.bytes > MAX_WAITING_BYTES) {
       this.overflown = true;
     } else {
       this.batches.push(batch);
-      this.eventCount += batch.events.length;
+      this.bytes += batch.bytes;
     }
     this.wake();
   }
@@ -164,7 +173,7 @@ class WaitingBatches implements AsyncIterable<Batch> {
     const [first, ...rest] = this.batches;
     if (!first) return undefined;
     this.batches = [];
-    this.eventCount = 0;
+    this.bytes = 0;
     if (rest.length === 0) return first;
     return { events: [first, ...rest].flatMap(({ events }) => events), reached: rest.at(-1)!.reached };
   }

@@ -172,6 +172,22 @@ test('a consumer that has fallen far behind reads the log for itself, and misses
   expect(quick.numbers).toEqual(upTo(25_002));
 });
 
+test('a range of the log ends exactly where it was to end', async () => {
+  await numbered.write(1_200);
+  await feed.start();
+  const [from, to] = [numbered.positions[9]!, numbered.positions[1_049]!];
+  const numbers: number[] = [];
+  let reached = from;
+  for await (const batch of feed.range(from, to, stopping.signal)) {
+    numbers.push(...batch.events.map(numberOf));
+    reached = batch.reached;
+  }
+  expect(numbers).toEqual(upTo(1_050, 10));
+  expect(reached).toBe(to);
+  for await (const batch of feed.range(to, to, stopping.signal))
+    throw new Error(`nothing is left: ${batch.reached}`);
+});
+
 test('one that stops does not stop the others, and the feed stops all', async () => {
   await feed.start();
   const leaving = new AbortController();

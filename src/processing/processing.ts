@@ -2,7 +2,11 @@ import type { DocumentStore } from '../documents/document-store';
 import type { EventLog } from '../event-log/event-log';
 import { DomainError } from '../kernel/errors';
 import type { Position } from '../kernel/event';
+import type { EventPlace } from './consumer-fault';
+import { ConsumerFault, explanation } from './consumer-fault';
 import { Feed } from './feed';
+import { Generations } from './generations';
+import { pause } from './pause';
 import type { Progress } from './progress';
 import { ProjectionRunner } from './projection-runner';
 import type { Projection } from './projection';
@@ -11,6 +15,8 @@ import type { SagaCommandHandler } from './saga-runner';
 import { SagaRunner } from './saga-runner';
 
 const WAIT_MS = 5_000;
+/** So long a read that asked for nothing is kept waiting for the newest events. */
+const FRESH_MS = 250;
 
 export interface ProcessingLogger {
   error(details: object, message: string): void;
@@ -20,9 +26,13 @@ export interface ProcessingLogger {
 export interface ConsumerStatus {
   name: string;
   kind: 'projection' | 'saga';
+  /** null for a saga. */
+  version: number | null;
   reached: string;
   /** Why it has stopped; null while it goes on. */
   stoppedBy: string | null;
+  /** The event that it stopped at; null where it goes on, or no event is to blame. */
+  stoppedAt: EventPlace | null;
   /** What it is trying again because of; null while it works. */
   ailment: string | null;
 }
@@ -30,16 +40,18 @@ export interface ConsumerStatus {
 /** Everything on this node that follows the log: one feed, the projections and the sagas. */
 export class Processing {
   readonly feed: Feed;
+  readonly generations: Generations;
   private readonly projections = new Map<string, ProjectionRunner>();
   private readonly sagas = new Map<string, SagaRunner>();
   private readonly stopped = new AbortController();
-  private running: Promise<void>[] = [];
+  private readonly running = new Set<Promise<void>>();
 
   constructor(
     private readonly log: EventLog,
     private readonly documents: DocumentStore,
     private readonly logger: ProcessingLogger,
   ) {
+    this.generations = new Generations(documents);
     this.feed = new Feed(log, (error) => logger.warn({ err: error }, 'following the log was interrupted'));
   }
 
@@ -48,24 +60,22 @@ export class Processing {
     projections: readonly Projection[],
     sagas: readonly { saga: Saga; execute: SagaCommandHandler<SagaCommand> }[],
   ): Promise<void> {
+    await this.generations.open(projections);
     for (const projection of projections) {
-      this.projections.set(projection.name, await ProjectionRunner.open(projection, this.documents));
+      const live = this.generations.liveCollection(projection);
+      this.projections.set(projection.name, await ProjectionRunner.open(projection, this.documents, live));
     }
     for (const { saga, execute } of sagas) {
       this.sagas.set(saga.name, await SagaRunner.open(saga, this.documents, execute));
     }
     await this.feed.start();
-    const onFault = (error: unknown) =>
-      this.logger.error({ err: error }, 'a consumer of the log has stopped');
-    this.running = [...this.projections.values(), ...this.sagas.values()].map((runner) =>
-      runner.run(this.feed, this.stopped.signal, onFault),
-    );
+    for (const runner of this.runners()) this.run(runner);
   }
 
   async stop(): Promise<void> {
     this.stopped.abort();
     await Promise.all(this.running);
-    for (const { progress } of [...this.projections.values(), ...this.sagas.values()]) {
+    for (const { progress } of this.runners()) {
       progress.stop(new Error('the server is stopping'));
     }
     await this.feed.stop();
@@ -89,6 +99,19 @@ export class Processing {
     await this.waitFor(position, names);
   }
 
+  /**
+   * What a read has to have seen: the position that it names. One that names none sees what was written before it came,
+   * as people expect; but it is rather answered with what there is than kept waiting for that.
+   */
+  async waitForReader(position: Position | null, names: readonly string[]): Promise<void> {
+    if (position !== null) return this.waitForKnown(position, names);
+    const answered = new AbortController();
+    // Where the log does not answer, its end cannot be waited for either.
+    const fresh = this.waitForHead(names, FRESH_MS).catch(() => undefined);
+    await Promise.race([fresh, pause(FRESH_MS, answered.signal)]);
+    answered.abort();
+  }
+
   /** Waits until the named consumers have handled what is on the log now, and answers up to where that is. */
   async waitForHead(names: readonly string[], timeoutMs = WAIT_MS): Promise<Position> {
     const head = await this.log.head();
@@ -103,25 +126,65 @@ export class Processing {
 
   status(): ConsumerStatus[] {
     return [
-      ...[...this.projections.values()].map(({ progress }) => statusOf('projection', progress)),
-      ...[...this.sagas.values()].map(({ progress }) => statusOf('saga', progress)),
+      ...[...this.projections.values()].map(({ progress, projection }) =>
+        statusOf({ kind: 'projection', version: projection.version }, progress),
+      ),
+      ...[...this.sagas.values()].map(({ progress }) => statusOf({ kind: 'saga', version: null }, progress)),
     ];
   }
 
+  /**
+   * Lets a projection or saga that has stopped go on where it was, in the hope that it can now. Nothing happens to one
+   * that has not. False where there is none of the name.
+   */
+  retry(name: string): boolean {
+    const runner = this.runner(name);
+    if (runner && runner.progress.stoppedBy !== null && !this.stopped.signal.aborted) {
+      runner.progress.resume();
+      this.run(runner);
+    }
+    return runner !== undefined;
+  }
+
+  projectionRunners(): ProjectionRunner[] {
+    return [...this.projections.values()];
+  }
+
+  projectionRunner(name: string): ProjectionRunner | undefined {
+    return this.projections.get(name);
+  }
+
+  private run(runner: ProjectionRunner | SagaRunner): void {
+    const onFault = (error: unknown) =>
+      this.logger.error({ err: error }, 'a consumer of the log has stopped');
+    const running = runner.run(this.feed, this.stopped.signal, onFault);
+    this.running.add(running);
+    void running.finally(() => this.running.delete(running));
+  }
+
+  private runners(): (ProjectionRunner | SagaRunner)[] {
+    return [...this.projections.values(), ...this.sagas.values()];
+  }
+
+  private runner(name: string): ProjectionRunner | SagaRunner | undefined {
+    return this.projections.get(name) ?? this.sagas.get(name);
+  }
+
   private progressOf(name: string): Progress {
-    const runner = this.projections.get(name) ?? this.sagas.get(name);
+    const runner = this.runner(name);
     if (!runner) throw new Error(`nothing of the name ${name} follows the log`);
     return runner.progress;
   }
 }
 
-function statusOf(kind: ConsumerStatus['kind'], progress: Progress): ConsumerStatus {
+function statusOf(what: Pick<ConsumerStatus, 'kind' | 'version'>, progress: Progress): ConsumerStatus {
   const { name, reached, stoppedBy, ailment } = progress;
   return {
     name,
-    kind,
+    ...what,
     reached: `${reached}`,
-    stoppedBy: stoppedBy?.message ?? null,
-    ailment: ailment?.message ?? null,
+    stoppedBy: stoppedBy && explanation(stoppedBy),
+    stoppedAt: stoppedBy instanceof ConsumerFault ? stoppedBy.at : null,
+    ailment: ailment && explanation(ailment),
   };
 }

@@ -50,6 +50,11 @@ export class Progress {
     for (const waiter of this.waiters.splice(0)) this.release(waiter, () => waiter.reject(error));
   }
 
+  /** It is tried again: whoever waits from now on waits for what comes of that. */
+  resume(): void {
+    this.failure = null;
+  }
+
   /** @throws DomainError `not_caught_up` after `timeoutMs`, or at once where the consumer has stopped */
   waitFor(position: Position, timeoutMs: number): Promise<void> {
     if (position <= this.current) return Promise.resolve();

@@ -7,6 +7,7 @@ import type { DocumentStore, WriteBatch } from '../documents/document-store';
 import { EmbeddedDocumentStore } from '../documents/embedded/embedded-document-store';
 import type { DomainEvent } from '../kernel/event';
 import { Feed } from './feed';
+import { ProjectedCollection } from './projected-collection';
 import type { Projection } from './projection';
 import { collectionName } from './projection';
 import { ProjectionRunner } from './projection-runner';
@@ -200,7 +201,51 @@ describe('an event that cannot be', () => {
     expect(await tallyOf('a')).toMatchObject({ count: 2 });
   });
 
-  test('leaves nothing of its batch behind, so that a mended projection goes on rightly', async () => {
+  test('leaves what came before it in its batch, and nothing of what comes after it', async () => {
+    await numbered.write(3, { of: 'a' });
+    const unlucky = await numbered.write(1, { of: 'unlucky' });
+    await numbered.write(3, { of: 'a' });
+    await feed.start();
+    const { progress } = await start();
+    await eventually(() => expect(faults).toHaveLength(1));
+    expect(progress.reached).toBe(unlucky - 1n);
+    expect(await tallyOf('a')).toEqual({ count: 3, sum: 3 });
+    expect(await documents.checkpoint('tallies_v2')).toBe(numbered.positions[2]);
+    const at = { type: 'NumberTold', position: `${unlucky}`, stream: 'agent-c.unlucky', revision: 0 };
+    expect(faults[0]).toMatchObject({ at });
+  });
+
+  test('is tried again when it is asked for, and then the projection goes on', async () => {
+    const projection = tallies();
+    let isMended = false;
+    const fragile: typeof projection = {
+      ...projection,
+      id(recorded) {
+        if (!isMended && recorded.event.data.of === 'b') throw new TypeError('not yet');
+        return projection.id(recorded);
+      },
+    };
+    await numbered.write(2, { of: 'a' });
+    await numbered.write(1, { of: 'b' });
+    const last = await numbered.write(1, { of: 'a' });
+    await feed.start();
+    const runner = await start(fragile);
+    const again = () => {
+      runner.progress.resume();
+      runs.push(runner.run(feed, stopping.signal, (error) => faults.push(error)));
+    };
+    await eventually(() => expect(faults).toHaveLength(1));
+    again();
+    await eventually(() => expect(faults).toHaveLength(2));
+    isMended = true;
+    again();
+    await runner.progress.waitFor(last, 5_000);
+    expect(runner.progress.stoppedBy).toBeNull();
+    expect(await tallyOf('a')).toEqual({ count: 3, sum: 0 + 1 + 3 });
+    expect(await tallyOf('b')).toEqual({ count: 1, sum: 2 });
+  });
+
+  test('leaves nothing of itself behind, so that a mended projection goes on rightly', async () => {
     await numbered.write(3, { of: 'a' });
     const unlucky = await numbered.write(1, { of: 'unlucky' });
     const last = await numbered.write(3, { of: 'a' });
@@ -234,4 +279,31 @@ test('a write that fails is tried again, and meanwhile it says what ails it', as
   expect(progress.ailment).toBeNull();
   expect(faults).toEqual([]);
   expect(await tallyOf('a')).toEqual({ count: 5, sum: 10 });
+});
+
+test('while it is held its documents stand still, and then it goes on, in another collection if it is told to', async () => {
+  await feed.start();
+  const runner = await start();
+  const follower = await start(tallies('others'));
+  const before = await numbered.write(2, { of: 'a' });
+  await runner.progress.waitFor(before, 5_000);
+  const other = await ProjectedCollection.open(tallies(), documents, 'tallies_v2_g1');
+  const work = new Gate();
+  const held = runner.hold(async (position) => {
+    await work.pass();
+    runner.continueIn(other);
+    return position;
+  });
+  await work.reached;
+  const after = await numbered.write(1, { of: 'a' });
+  await follower.progress.waitFor(after, 5_000);
+  await new Promise(setImmediate);
+  expect(runner.progress.reached).toBe(before);
+  expect(await tallyOf('a')).toEqual({ count: 2, sum: 1 });
+
+  work.open();
+  expect(await held).toBe(before);
+  await runner.progress.waitFor(after, 5_000);
+  expect(await tallyOf('a')).toEqual({ count: 2, sum: 1 });
+  expect(await documents.get('tallies_v2_g1', 'a')).toEqual({ count: 1, sum: 2 });
 });

@@ -3,7 +3,7 @@ import type { DomainEvent, Recorded } from '../kernel/event';
 
 /**
  * A read model as data: which events it handles, which document each concerns, and how the document changes. Name and
- * version make the collection, so a new version is built beside the old one.
+ * version make the collection, so a new version is built beside the old one; a rebuild makes its next generation.
  */
 export interface Projection<D extends Document = Document, E extends DomainEvent = DomainEvent> {
   readonly name: string;
@@ -17,11 +17,16 @@ export interface Projection<D extends Document = Document, E extends DomainEvent
   evolve(document: D | null, recorded: Recorded<E>): D | null;
 }
 
-export function collectionName(projection: Pick<Projection, 'name' | 'version'>): string {
-  return `${projection.name}_v${projection.version}`;
+/** @param generation how often the documents of this version have been replaced by rebuilt ones */
+export function collectionName(
+  { name, version }: Pick<Projection, 'name' | 'version'>,
+  generation = 0,
+): string {
+  return generation === 0 ? `${name}_v${version}` : `${name}_v${version}_g${generation}`;
 }
 
-export function collectionOf(projection: Projection): Collection {
+/** @param name of the collection, where it is not the first generation */
+export function collectionOf(projection: Projection, name = collectionName(projection)): Collection {
   const { fields, indexes } = projection;
-  return { name: collectionName(projection), kind: 'model', fields, indexes };
+  return { name, kind: 'model', fields, indexes, generationOf: collectionName(projection) };
 }

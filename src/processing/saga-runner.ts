@@ -3,12 +3,19 @@ import { untilAvailable } from '../event-log/until-available';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
+import { ConsumerFault } from './consumer-fault';
 import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
-import { ConsumerFault, UNSTORED_POSITIONS, untilStored } from './until-stored';
+import { UNSTORED_POSITIONS, untilStored } from './until-stored';
 
 const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
+
+/**
+ * While there is work, the checkpoint is stored so often at most: each time costs a write that is on disk, and what
+ * comes again after a crash is answered with nothing.
+ */
+const STORE_EVERY_MS = 100;
 
 /** Executes a command that a saga wants; `cause` is the event it wants it for. */
 export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Recorded) => Promise<void>;
@@ -20,6 +27,10 @@ export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Reco
 export class SagaRunner<C extends SagaCommand = SagaCommand> {
   /** Up to where the stored checkpoint has come. */
   private stored: Position;
+  private storedAtMs = 0;
+  /** Up to where all commands are done. */
+  private done: Position;
+  private storing: NodeJS.Timeout | undefined;
 
   private constructor(
     readonly saga: Saga,
@@ -27,7 +38,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
     private readonly execute: SagaCommandHandler<C>,
     readonly progress: Progress,
   ) {
-    this.stored = progress.reached;
+    this.stored = this.done = progress.reached;
   }
 
   static async open<C extends SagaCommand>(
@@ -41,20 +52,25 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
     return new SagaRunner(saga, documents, execute, progress);
   }
 
+  /** Runs until it is stopped, or stops alone on a fault; may then be called again, and goes on where it was. */
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
       for await (const { events, reached } of feed.subscribe(this.progress.reached, signal)) {
         const handled = events.filter(({ event }) => this.saga.handles.includes(event.type));
         if (handled.length > 0) {
           await this.executeAll(handled, signal);
-          if (signal.aborted) return;
-          await untilStored(() => this.storeCheckpoint(handled.at(-1)!.position), this.progress, signal);
+          if (signal.aborted) break;
+          this.done = handled.at(-1)!.position;
+          if (Date.now() - this.storedAtMs < STORE_EVERY_MS) this.storeSoon();
+          else await untilStored(() => this.storeCheckpoint(this.done), this.progress, signal);
         }
         this.progress.advance(reached);
         if (reached - this.stored >= UNSTORED_POSITIONS) {
           await untilStored(() => this.storeCheckpoint(reached), this.progress, signal);
         }
       }
+      clearTimeout(this.storing);
+      if (this.done > this.stored) await this.storeCheckpoint(this.done);
     } catch (error) {
       if (signal.aborted) return;
       this.progress.stop(error);
@@ -65,7 +81,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   private async executeAll(events: readonly Recorded[], signal: AbortSignal): Promise<void> {
     const byKey = new Map<string, { command: C; cause: Recorded }[]>();
     for (const cause of events) {
-      for (const command of this.saga.react(cause) as readonly C[]) {
+      for (const command of this.react(cause)) {
         const lane = byKey.get(command.key);
         if (lane) lane.push({ command, cause });
         else byKey.set(command.key, [{ command, cause }]);
@@ -77,23 +93,37 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
     await Promise.all(lanes);
   }
 
+  private react(recorded: Recorded): readonly C[] {
+    try {
+      return this.saga.react(recorded) as readonly C[];
+    } catch (error) {
+      throw new ConsumerFault(`saga ${this.saga.name}`, recorded, error);
+    }
+  }
+
   private async executeOne(command: C, cause: Recorded, signal: AbortSignal): Promise<void> {
     try {
       await untilAvailable(() => this.execute(command, cause), signal);
     } catch (error) {
       // What breaks off because everything stops comes again with the next start.
       if (signal.aborted || error instanceof DomainError) return;
-      const where = `${cause.event.type} at position ${cause.position}`;
-      throw new ConsumerFault(`saga ${this.saga.name} stopped at ${where}: ${command.type}`, {
-        cause: error,
-      });
+      throw new ConsumerFault(`saga ${this.saga.name} (${command.type})`, cause, error);
     }
+  }
+
+  /** Also where nothing more comes. */
+  private storeSoon(): void {
+    this.storing ??= setTimeout(() => {
+      this.storing = undefined;
+      if (this.done > this.stored) this.storeCheckpoint(this.done).catch(() => this.storeSoon());
+    }, STORE_EVERY_MS).unref();
   }
 
   private async storeCheckpoint(position: Position): Promise<void> {
     const checkpoint = { name: checkpointName(this.saga), position };
     await this.documents.writeBatch({ collection: CHECKPOINTS.name, writes: [], checkpoint });
     this.stored = position;
+    this.storedAtMs = Date.now();
   }
 }
 

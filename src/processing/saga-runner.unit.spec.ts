@@ -208,10 +208,30 @@ describe('a command', () => {
     });
     const position = await numbered.write();
     await expect(progress.waitFor(position, 60_000)).rejects.toMatchObject({ code: 'not_caught_up' });
-    expect(faults).toEqual([new Error(`saga echo stopped at NumberTold at position ${position}: Say`)]);
+    const where = `NumberTold at position ${position} (agent-c.x, revision 0)`;
+    expect((faults[0] as Error).message).toBe(`saga echo (Say) stopped at ${where}`);
     expect((faults[0] as Error).cause).toBe(cause);
     expect(progress.stoppedBy).toBe(faults[0]);
     expect(await checkpoint()).toBeNull();
+  });
+
+  test('that has stopped the saga comes again when the saga is tried again', async () => {
+    await feed.start();
+    const { said, say } = speaker();
+    let isMended = false;
+    const runner = await start(async (command) => {
+      if (!isMended && command.n === 1) throw new TypeError('a bug');
+      await say(command);
+    });
+    await numbered.write(2);
+    await eventually(() => expect(faults).toHaveLength(1));
+    isMended = true;
+    runner.progress.resume();
+    runs.push(runner.run(feed, stopping.signal, (error) => faults.push(error)));
+    const last = await numbered.write();
+    await runner.progress.waitFor(last, 5_000);
+    expect(new Set(said)).toEqual(new Set([0, 1, 2]));
+    await eventually(async () => expect(await checkpoint()).toBe(last));
   });
 
   test('that waits for the log does not hold up the stop, and is no fault', async () => {

@@ -1,3 +1,4 @@
+import { ConsumerFault } from './consumer-fault';
 import { pause } from './pause';
 import type { Progress } from './progress';
 
@@ -6,14 +7,6 @@ const LONGEST_DELAY_MS = 5_000;
 
 /** So many positions without an event for a consumer, and its checkpoint is stored nonetheless. */
 export const UNSTORED_POSITIONS = 10_000n;
-
-/** Something is wrong with an event or with our own code: trying again would not help. */
-export class ConsumerFault extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ConsumerFault';
-  }
-}
 
 /**
  * Does the same again, with growing delays, while the document store fails: a full disk is survived. Meanwhile the

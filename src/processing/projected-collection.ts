@@ -1,0 +1,109 @@
+import type { Document, DocumentStore } from '../documents/document-store';
+import type { Position, Recorded } from '../kernel/event';
+import { BEFORE_FIRST_POSITION } from '../kernel/event';
+import { ConsumerFault } from './consumer-fault';
+import type { Batch } from './feed';
+import type { Progress } from './progress';
+import type { Projection } from './projection';
+import { collectionOf } from './projection';
+import { UNSTORED_POSITIONS, untilStored } from './until-stored';
+
+/** How many events are folded before documents and checkpoint are written. */
+const MAX_FOLDED = 1_000;
+
+/** A projection's documents in one collection: a batch is folded in memory, each document written once with the checkpoint. */
+export class ProjectedCollection {
+  private constructor(
+    readonly projection: Projection,
+    private readonly documents: DocumentStore,
+    readonly name: string,
+    /** Up to where the stored checkpoint has come. */
+    private stored: Position,
+  ) {}
+
+  static async open(
+    projection: Projection,
+    documents: DocumentStore,
+    name: string,
+  ): Promise<ProjectedCollection> {
+    await documents.ensure(collectionOf(projection, name));
+    const checkpoint = await documents.checkpoint(name);
+    return new ProjectedCollection(projection, documents, name, checkpoint ?? BEFORE_FIRST_POSITION);
+  }
+
+  get checkpoint(): Position {
+    return this.stored;
+  }
+
+  /** @throws ConsumerFault at an event that cannot be; everything before it has been handled and stored then */
+  async handle({ events, reached }: Batch, progress: Progress, signal: AbortSignal): Promise<void> {
+    const handled = events.filter(({ event }) => this.projection.handles.includes(event.type));
+    for (let from = 0; from < handled.length; from += MAX_FOLDED) {
+      await this.foldAll(handled.slice(from, from + MAX_FOLDED), progress, signal);
+    }
+    progress.advance(reached);
+    if (reached - this.stored >= UNSTORED_POSITIONS) {
+      await untilStored(() => this.storeCheckpoint(reached), progress, signal);
+    }
+  }
+
+  /** Where a projection handles little, its checkpoint moves on all the same: a start need not read all that again. */
+  async storeCheckpoint(position: Position): Promise<void> {
+    if (position <= this.stored) return;
+    const checkpoint = { name: this.name, position };
+    await this.documents.writeBatch({ collection: this.name, writes: [], checkpoint });
+    this.stored = position;
+  }
+
+  private async foldAll(events: readonly Recorded[], progress: Progress, signal: AbortSignal): Promise<void> {
+    try {
+      await untilStored(() => this.fold(events), progress, signal);
+    } catch (error) {
+      if (error instanceof ConsumerFault) {
+        const at = BigInt(error.at.position);
+        const before = events.filter(({ position }) => position < at);
+        if (before.length > 0) await this.foldAll(before, progress, signal);
+        progress.advance(at - 1n);
+      }
+      throw error;
+    }
+    this.stored = events.at(-1)!.position;
+    progress.advance(this.stored);
+  }
+
+  private async fold(events: readonly Recorded[]): Promise<void> {
+    const concerned = events.map((recorded) => ({ recorded, id: this.concernedId(recorded) }));
+    const ids = new Set<string>();
+    for (const { id } of concerned) if (id !== null) ids.add(id);
+    const documents: Map<string, Document | null> = await this.documents.getMany(this.name, [...ids]);
+    const touched = new Map<string, Position>();
+    for (const { recorded, id } of concerned) {
+      if (id === null) continue;
+      documents.set(id, this.evolve(documents.get(id) ?? null, recorded));
+      touched.set(id, recorded.position);
+    }
+    const writes = [...touched].map(([id, position]) => ({
+      id,
+      document: documents.get(id) ?? null,
+      position,
+    }));
+    const checkpoint = { name: this.name, position: events.at(-1)!.position };
+    await this.documents.writeBatch({ collection: this.name, writes, checkpoint });
+  }
+
+  private concernedId(recorded: Recorded): string | null {
+    return this.faultingAt(recorded, () => this.projection.id(recorded));
+  }
+
+  private evolve(document: Document | null, recorded: Recorded): Document | null {
+    return this.faultingAt(recorded, () => this.projection.evolve(document, recorded));
+  }
+
+  private faultingAt<T>(recorded: Recorded, work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      throw new ConsumerFault(`projection ${this.projection.name}`, recorded, cause);
+    }
+  }
+}
