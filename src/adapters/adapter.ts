@@ -9,11 +9,34 @@ export interface LocalAdapter<Config = unknown> {
   readonly kind: 'local';
   /** What `adapterConfig` must look like; checked when an agent is registered or changed. */
   readonly configSchema: z.ZodType<Config>;
-  /** Pure: what to execute for this run. Throws where the configuration and the context don't fit together. */
-  prepare(config: Config, run: InvocationContext): LocalInvocation;
+  /**
+   * What to execute for this run. May be asked again after a restart, and has a minute to answer.
+   * @throws where the configuration and the context don't fit together
+   */
+  prepare(config: Config, run: InvocationContext): LocalInvocation | Promise<LocalInvocation>;
 }
 
-export type Adapter = LocalAdapter;
+/** A `remote` adapter says which HTTP request stands for a run; the answer is the run, and the runner takes it in. */
+export interface RemoteAdapter<Config = unknown> {
+  readonly type: string;
+  readonly kind: 'remote';
+  /** What `adapterConfig` must look like; checked when an agent is registered or changed. */
+  readonly configSchema: z.ZodType<Config>;
+  /** Pure: what to send for this run. Throws where the configuration and the context don't fit together. */
+  prepare(config: Config, run: InvocationContext): RemoteInvocation;
+}
+
+/** An `inline` adapter does the work of a run in the server itself: for what is short and as trusted as the server. */
+export interface InlineAdapter<Config = unknown> {
+  readonly type: string;
+  readonly kind: 'inline';
+  /** What `adapterConfig` must look like; checked when an agent is registered or changed. */
+  readonly configSchema: z.ZodType<Config>;
+  /** Resolves when the work is done, rejects where it failed, and leaves off when `signal` aborts. */
+  execute(config: Config, run: InvocationContext, signal: AbortSignal): Promise<void>;
+}
+
+export type Adapter = LocalAdapter | RemoteAdapter | InlineAdapter;
 
 export interface InvocationContext {
   companyId: string;
@@ -30,16 +53,25 @@ export interface LocalInvocation {
   /** null: the run's own folder. */
   cwd: string | null;
   /** Beside the allow-listed environment of the server and the REVEILLE_* variables. */
-  env: Readonly<Record<string, EnvironmentValue>>;
+  env: Readonly<Record<string, ConfiguredValue>>;
   stdin: string | null;
 }
 
-/** A text, or the name of a secret of the company, whose value only the process gets. */
-export type EnvironmentValue = string | { secret: string };
+export interface RemoteInvocation {
+  method: string;
+  /** `http:` or `https:`, without user and password. */
+  url: URL;
+  /** By lower-case name. */
+  headers: Readonly<Record<string, ConfiguredValue>>;
+  body: string | null;
+}
 
-/** The secrets that an environment names, each once. */
-export function secretNames(env: Readonly<Record<string, EnvironmentValue>>): string[] {
-  const names = Object.values(env).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]));
+/** A text, or the name of a secret of the company, whose value only the agent gets. */
+export type ConfiguredValue = string | { secret: string };
+
+/** The secrets that an environment or the headers of a request name, each once. */
+export function secretNames(values: Readonly<Record<string, ConfiguredValue>>): string[] {
+  const names = Object.values(values).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]));
   return [...new Set(names)].sort();
 }
 

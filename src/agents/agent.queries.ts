@@ -58,7 +58,7 @@ export class GetAgentHandler implements IQueryHandler<GetAgent> {
   ) {}
 
   async execute({ agentId, waitFor }: GetAgent) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [agentsProjection.name]);
+    await this.processing.waitForReader(waitFor, [agentsProjection.name]);
     await this.directory.agent(agentId);
     const document = await this.readModels.get(agentsProjection, agentId);
     if (!document) throw new DomainError('agent_not_found');
@@ -76,7 +76,7 @@ export class ListAgentsHandler implements IQueryHandler<ListAgents> {
   ) {}
 
   async execute({ companyId, page, waitFor }: ListAgents) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [agentsProjection.name]);
+    await this.processing.waitForReader(waitFor, [agentsProjection.name]);
     await this.directory.company(companyId);
     const { status, limit, cursor } = page;
     const { items, nextCursor } = await this.readModels.query(agentsProjection, {
@@ -101,7 +101,7 @@ export class GetRuntimeStateHandler implements IQueryHandler<GetRuntimeState> {
 
   async execute({ agentId, taskKey, waitFor }: GetRuntimeState) {
     const projection = taskKey === null ? runtimeStatesProjection : taskStatesProjection;
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [projection.name]);
+    await this.processing.waitForReader(waitFor, [projection.name]);
     const address = await this.directory.agent(agentId);
     const id = taskKey === null ? agentId : taskStateId(agentId, taskKey);
     return (await this.readModels.get(projection, id)) ?? neverRan({ ...address, taskKey });

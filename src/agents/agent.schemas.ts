@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { AdapterRegistry } from '../adapters/adapter';
 import { DomainError } from '../kernel/errors';
 import { parse } from '../http/parse';
+import { jsonObject } from '../http/schemas';
 import type { AgentConfiguration } from './domain/agent.events';
 import type { HeartbeatPolicy } from './domain/policy';
 import { defaultPolicy } from './domain/policy';
@@ -16,28 +17,41 @@ export const externalKey = z.string().min(1).max(200);
 const seconds = (maximum: number) => z.number().int().min(0).max(maximum);
 const count = (maximum: number) => z.number().int().min(1).max(maximum);
 
+export const policyFields = {
+  enabled: z.boolean().describe('Timers may wake the agent'),
+  intervalSec: seconds(YEAR_SEC).describe('Between two timer wakeups; 0: no interval'),
+  cron: z.string().min(1).max(200).nullable().describe('Five fields, instead of the interval'),
+  timezone: z.string().min(1).max(100).nullable().describe('IANA name: where `cron` is read'),
+  jitterSec: seconds(DAY_SEC).describe('At most this is added at random to each due time'),
+  catchUp: z.enum(['once', 'skip']).describe('After downtime: one wakeup for all that was missed, or none'),
+  wakeOnDemand: z.boolean().describe('Everything but timers may wake the agent'),
+  maxConcurrentRuns: count(1_000),
+  whenBusy: z
+    .enum(['followUp', 'coalesce', 'enqueue', 'interrupt', 'reject'])
+    .describe('What becomes of a wakeup while no run of the agent may start'),
+  maxDailyRuns: count(1_000_000).nullable().describe('Starts per UTC day; null: no cap'),
+  timeoutSec: seconds(YEAR_SEC).describe('0: none'),
+  silenceTimeoutSec: seconds(YEAR_SEC).describe('Longest time without output; 0: none'),
+  graceSec: seconds(3_600).describe('Between SIGTERM and SIGKILL'),
+  retry: z.strictObject({ maxAttempts: count(100), backoffSec: seconds(DAY_SEC) }).nullable(),
+  circuitBreaker: z
+    .strictObject({ failures: count(1_000), coolDownSec: seconds(30 * DAY_SEC) })
+    .nullable()
+    .describe(
+      'After so many failures in a row nothing is started; after the cool-down there is one trial run',
+    ),
+  logQuotaBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  placement: z.enum(['node', 'any']).describe('Which node may run it: the one that it is placed on, or any'),
+};
+
+const olderName = z.boolean().describe('An older name of `wakeOnDemand`');
+
 const heartbeat = z
   .strictObject({
-    enabled: z.boolean(),
-    intervalSec: seconds(YEAR_SEC),
-    cron: z.string().min(1).max(200).nullable(),
-    timezone: z.string().min(1).max(100).nullable(),
-    jitterSec: seconds(DAY_SEC),
-    catchUp: z.enum(['once', 'skip']),
-    wakeOnDemand: z.boolean(),
-    wakeOnAssignment: z.boolean(),
-    wakeOnOnDemand: z.boolean(),
-    wakeOnAutomation: z.boolean(),
-    maxConcurrentRuns: count(1_000),
-    whenBusy: z.enum(['followUp', 'coalesce', 'enqueue', 'interrupt', 'reject']),
-    maxDailyRuns: count(1_000_000).nullable(),
-    timeoutSec: seconds(YEAR_SEC),
-    silenceTimeoutSec: seconds(YEAR_SEC),
-    graceSec: seconds(3_600),
-    retry: z.strictObject({ maxAttempts: count(100), backoffSec: seconds(DAY_SEC) }).nullable(),
-    circuitBreaker: z.strictObject({ failures: count(1_000), coolDownSec: seconds(30 * DAY_SEC) }).nullable(),
-    logQuotaBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-    placement: z.enum(['node', 'any']),
+    ...policyFields,
+    wakeOnAssignment: olderName,
+    wakeOnOnDemand: olderName,
+    wakeOnAutomation: olderName,
   })
   .partial()
   .superRefine(({ cron, timezone, intervalSec }, context) => {
@@ -53,7 +67,8 @@ const heartbeat = z
     // The older names stand for the one that took their place, the first that is given.
     const wakeOnDemand = own.wakeOnDemand ?? wakeOnAssignment ?? wakeOnOnDemand ?? wakeOnAutomation;
     return { ...defaultPolicy, ...own, wakeOnDemand: wakeOnDemand ?? defaultPolicy.wakeOnDemand };
-  });
+  })
+  .meta({ id: 'PolicyRequest', description: 'What is left out has its default.' });
 
 function isCron(expression: string): boolean {
   if (expression.trim().split(/\s+/).length !== 5) return false;
@@ -73,30 +88,46 @@ function isTimezone(timezone: string): boolean {
   }
 }
 
-const jsonObject = z.record(z.string(), z.unknown());
-
 const configurationFields = {
   name,
-  adapterType: z.string().min(1).max(100),
-  adapterConfig: jsonObject,
+  adapterType: z.string().min(1).max(100).describe('How it is executed: `process`, …'),
+  adapterConfig: jsonObject.describe('What is executed: its form is that of the adapter'),
   runtimeConfig: z.strictObject({ heartbeat: heartbeat.prefault({}) }).prefault({}),
 };
 
-export const registerAgentSchema = z.strictObject({
-  ...configurationFields,
-  externalKey: externalKey.nullish(),
-  requiresApproval: z.boolean().default(false),
-});
+export const registerAgentSchema = z
+  .strictObject({
+    ...configurationFields,
+    externalKey: externalKey.nullish().describe("The caller's own name for it, unique in its company"),
+    requiresApproval: z.boolean().default(false).describe('It cannot be woken before it is approved'),
+  })
+  .meta({
+    id: 'AgentRequest',
+    examples: [
+      {
+        name: 'greeter',
+        adapterType: 'process',
+        adapterConfig: { command: 'echo', args: ['Good morning'] },
+        runtimeConfig: { heartbeat: { intervalSec: 3600, timeoutSec: 60 } },
+      },
+    ],
+  });
 
 export const configurationSchema = z.strictObject(configurationFields);
 
 /** What a merge patch may name; the merged whole is checked by `configurationSchema`. */
-export const agentPatchSchema = z.strictObject({
-  name: z.unknown().optional(),
-  adapterType: z.unknown().optional(),
-  adapterConfig: z.unknown().optional(),
-  runtimeConfig: z.unknown().optional(),
-});
+export const agentPatchSchema = z
+  .strictObject({
+    name: z.unknown().optional(),
+    adapterType: z.unknown().optional(),
+    adapterConfig: z.unknown().optional(),
+    runtimeConfig: z.unknown().optional(),
+  })
+  .meta({
+    id: 'AgentPatch',
+    description: 'A JSON merge patch (RFC 7396): null takes a field back to its default.',
+    examples: [{ runtimeConfig: { heartbeat: { whenBusy: 'enqueue', timeoutSec: null } } }],
+  });
 
 export type AgentPatch = z.output<typeof agentPatchSchema>;
 

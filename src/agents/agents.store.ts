@@ -5,6 +5,7 @@ import { agentStream } from '../kernel/streams';
 import type { Executed } from '../event-log/aggregate-store';
 import { AggregateStore } from '../event-log/aggregate-store';
 import type { EventLog } from '../event-log/event-log';
+import { currentRequestId } from '../http/request-id';
 import type { AgentCommand } from './domain/agent.commands';
 import { agentDecider } from './domain/agent.decider';
 import type { AgentEvent } from './domain/agent.events';
@@ -84,7 +85,7 @@ export class AgentsStore {
         commandId: uuidv7(),
         companyId,
         actor: cause.actor,
-        correlationId: cause.event?.metadata.correlationId,
+        correlationId: cause.event?.metadata.correlationId ?? currentRequestId(),
         causationId: cause.event?.id,
       },
       answer,

@@ -1,42 +1,36 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { z } from 'zod';
-import { externalKey, name } from '../agents/agent.schemas';
 import { RequestActor } from '../http/actor';
-import { parse, parseWaitFor } from '../http/parse';
+import { Handles, Input } from '../http/handles';
+import type { InputOf } from '../http/route';
 import type { Actor } from '../kernel/event';
+import { companyRoutes as routes } from './companies.routes';
 import { ChangeCompanyStatus, GetCompany, RegisterCompany } from './company.handlers';
 
-const registerSchema = z.strictObject({ name, externalKey: externalKey.nullish() });
-
-@Controller('v1/companies')
+@Controller()
 export class CompaniesController {
   constructor(
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
   ) {}
 
-  @Post()
-  register(@Body() body: unknown, @RequestActor() actor: Actor) {
-    const company = parse(registerSchema, body);
-    return this.commands.execute(new RegisterCompany(company.name, company.externalKey ?? null, actor));
+  @Handles(routes.registerCompany)
+  register(@Input() { body }: InputOf<typeof routes.registerCompany>, @RequestActor() actor: Actor) {
+    return this.commands.execute(new RegisterCompany(body.name, body.externalKey ?? null, actor));
   }
 
-  /** The kill switch: what runs is ended, and nothing is woken until it is resumed. */
-  @Post(':companyId/pause')
-  @HttpCode(200)
-  pause(@Param('companyId') companyId: string, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeCompanyStatus(companyId, 'pause', actor));
+  @Handles(routes.getCompany)
+  get(@Input() { params, query }: InputOf<typeof routes.getCompany>) {
+    return this.queries.execute(new GetCompany(params.companyId, query.waitFor));
   }
 
-  @Post(':companyId/resume')
-  @HttpCode(200)
-  resume(@Param('companyId') companyId: string, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeCompanyStatus(companyId, 'resume', actor));
+  @Handles(routes.pauseCompany)
+  pause(@Input() { params }: InputOf<typeof routes.pauseCompany>, @RequestActor() actor: Actor) {
+    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'pause', actor));
   }
 
-  @Get(':companyId')
-  get(@Param('companyId') companyId: string, @Query('waitFor') waitFor: unknown) {
-    return this.queries.execute(new GetCompany(companyId, parseWaitFor(waitFor)));
+  @Handles(routes.resumeCompany)
+  resume(@Input() { params }: InputOf<typeof routes.resumeCompany>, @RequestActor() actor: Actor) {
+    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'resume', actor));
   }
 }

@@ -32,10 +32,13 @@ export class CompanyStop {
       }
       return;
     }
+    const company = await this.readModels.get(companiesProjection, companyId);
     for await (const run of this.readModels.all(runsProjection, {
       where: { companyId, status: 'running' },
       orderBy: 'queuedPosition',
     })) {
+      // A pause that is met again, or late, does not concern what was started after its end.
+      if (company?.status !== 'paused' && run.startedAt! > cause.metadata.at) continue;
       const command = { type: 'RequestRunEnd', runId: run.id, cause: 'pause' } as const;
       await this.tell({ companyId, agentId: run.agentId! }, command, { actor, event: cause });
     }

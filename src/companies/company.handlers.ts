@@ -5,6 +5,7 @@ import { Directory } from '../agents/directory';
 import { AggregateStore } from '../event-log/aggregate-store';
 import type { EventLog } from '../event-log/event-log';
 import { ALL_COMPANIES, ExternalKeys } from '../event-log/external-keys';
+import { currentRequestId } from '../http/request-id';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import type { Actor, Position, Recorded } from '../kernel/event';
@@ -70,7 +71,7 @@ export class CompaniesStore {
     const { events, position } = await this.store.execute(
       companyStream(companyId),
       { ...command, at: this.clock.now().toISOString() },
-      { commandId: uuidv7(), companyId, actor },
+      { commandId: uuidv7(), companyId, actor, correlationId: currentRequestId() },
       () => undefined,
     );
     const registered = events.find(isRegistration) ?? null;
@@ -130,7 +131,7 @@ export class GetCompanyHandler implements IQueryHandler<GetCompany> {
   ) {}
 
   async execute({ companyId, waitFor }: GetCompany) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [companiesProjection.name]);
+    await this.processing.waitForReader(waitFor, [companiesProjection.name]);
     return this.directory.company(companyId);
   }
 }

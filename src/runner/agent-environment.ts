@@ -1,4 +1,4 @@
-import { RUN_ID_VARIABLE } from './process-tree';
+import { RUN_ID_VARIABLE } from './process-watch';
 import type { ClaimedRun } from './run-authority';
 import type { RunFolder } from './run-folder';
 

@@ -43,7 +43,7 @@ type Refusal = 'gone' | 'key' | 'agent' | 'later';
 export class Dispatcher {
   private readonly lanes = new Map<string, Lane>();
   private readonly known = new Set<string>();
-  private claiming = 0;
+  private readonly claiming = new Set<Promise<void>>();
   private open = false;
 
   constructor(
@@ -67,10 +67,11 @@ export class Dispatcher {
     this.dispatch();
   }
 
-  /** Starts nothing any more. */
-  stop(): void {
+  /** Starts nothing any more; comes back when no claim is on its way either. */
+  async stop(): Promise<void> {
     this.open = false;
     for (const { alarm } of this.lanes.values()) if (alarm) clearTimeout(alarm.timer);
+    await Promise.all(this.claiming);
   }
 
   add(run: QueuedRun): void {
@@ -109,17 +110,20 @@ export class Dispatcher {
 
   /** Starts what can be started; to be called when a run has ended, too. */
   dispatch(): void {
-    while (this.open && this.deps.activeCount() + this.claiming < this.deps.maxRuns) {
+    while (this.open && this.deps.activeCount() + this.claiming.size < this.deps.maxRuns) {
       const next = this.next();
       if (!next) return;
-      void this.claim(next.lane, next.run);
+      const claim = this.claim(next.lane, next.run).then(() => {
+        this.claiming.delete(claim);
+        this.dispatch();
+      });
+      this.claiming.add(claim);
     }
   }
 
   private async claim(lane: Lane, run: QueuedRun): Promise<void> {
     const newsBefore = lane.news;
     lane.claiming = true;
-    this.claiming += 1;
     try {
       await this.deps.start(run);
       this.remove(run);
@@ -128,9 +132,7 @@ export class Dispatcher {
       if (refusal === 'gone') this.remove(run);
       else if (lane.news === newsBefore) this.block(lane, run, refusal);
     }
-    this.claiming -= 1;
     lane.claiming = false;
-    this.dispatch();
   }
 
   private block(lane: Lane, run: QueuedRun, refusal: Refusal): void {

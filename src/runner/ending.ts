@@ -28,23 +28,32 @@ export async function endTree(
   options: { graceMs: number; leader: number | undefined; isYoung?: boolean; killPatienceMs?: number },
   signal: AbortSignal,
 ): Promise<EndedTree> {
-  if (tree.living().length === 0) return { sent: [], survivors: [] };
-  tree.signal('SIGTERM');
+  if ((await tree.signal('SIGTERM')).length === 0) return { sent: [], survivors: [] };
   const repeatMs = options.isYoung ? Math.min(YOUNG_REPEAT_MS, options.graceMs) : 0;
   if (repeatMs > 0) {
     if (await waitUntilEmpty(tree, repeatMs, signal)) return { sent: ['SIGTERM'], survivors: [] };
-    tree.signal('SIGTERM');
+    await tree.signal('SIGTERM');
   }
   if (await waitUntilEmpty(tree, options.graceMs - repeatMs, signal))
     return { sent: ['SIGTERM'], survivors: [] };
-  const sent: EndingSignal[] = ['SIGTERM', 'SIGKILL'];
-  const killPatienceMs = options.killPatienceMs ?? KILL_PATIENCE_MS;
-  for (const since = Date.now(); Date.now() - since < killPatienceMs;) {
-    // Again and again, since a tree that is dying may still fork.
-    tree.signal('SIGKILL', Date.now() - since < LEADER_REPRIEVE_MS ? options.leader : undefined);
-    if (await waitUntilEmpty(tree, SLOWEST_LOOK_MS, signal)) return { sent, survivors: [] };
+  const survivors = await killTree(tree, options, signal);
+  return { sent: ['SIGTERM', 'SIGKILL'], survivors };
+}
+
+/** Again and again, since a tree that is dying may still fork. */
+async function killTree(
+  tree: ProcessTree,
+  { leader, killPatienceMs = KILL_PATIENCE_MS }: { leader: number | undefined; killPatienceMs?: number },
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const startedAtMs = Date.now();
+  for (let lookMs = FASTEST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, SLOWEST_LOOK_MS)) {
+    const tookMs = Date.now() - startedAtMs;
+    const living = await tree.signal('SIGKILL', tookMs < LEADER_REPRIEVE_MS ? leader : undefined);
+    if (living.length === 0 || tookMs >= killPatienceMs) return living;
+    await pause(lookMs, signal);
+    signal.throwIfAborted();
   }
-  return { sent, survivors: tree.living() };
 }
 
 /**
@@ -54,7 +63,7 @@ export async function endTree(
 export async function waitUntilEmpty(tree: ProcessTree, ms: number, signal: AbortSignal): Promise<boolean> {
   const until = Date.now() + ms;
   for (let lookMs = FASTEST_LOOK_MS; ; lookMs = Math.min(lookMs * 2, SLOWEST_LOOK_MS)) {
-    if (tree.living().length === 0) return true;
+    if ((await tree.living()).length === 0) return true;
     const leftMs = until - Date.now();
     if (leftMs <= 0) return false;
     await pause(Math.min(lookMs, leftMs), signal);

@@ -13,14 +13,21 @@ class ScriptedTree implements ProcessTree {
     this.members = [...pids];
   }
 
-  living(): number[] {
+  async living(): Promise<number[]> {
     return [...this.members];
   }
 
-  signal(signal: EndingSignal, sparing?: number): void {
+  async remember(): Promise<void> {
+    // It knows them anyway.
+  }
+
+  async signal(signal: EndingSignal, sparing?: number): Promise<number[]> {
+    const before = await this.living();
+    if (before.length === 0) return [];
     this.received.push({ signal, sparing });
     this.members = this.members.filter((pid) => pid === sparing || this.dieOf[pid] !== signal);
     if (this.members.length === 1 && this.dieOf[this.members[0]!] === 'solitude') this.members = [];
+    return before;
   }
 }
 

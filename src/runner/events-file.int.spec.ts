@@ -12,7 +12,7 @@ async function booked(content: string, progress = START, secrets: string[] = [])
   writeFileSync(path, content);
   const events: EventsFileEvent[] = [];
   const book = async (lines: readonly EventsFileEvent[]) => void events.push(...lines);
-  await new EventsFile(path, progress, { mask: Mask.of(secrets) }, book).drain();
+  await new EventsFile({ path, name: 'events file' }, progress, { mask: Mask.of(secrets) }, book).drain();
   return events;
 }
 

@@ -50,7 +50,8 @@ export class EventsFile {
   private isGivenUp: boolean;
 
   constructor(
-    private readonly path: string,
+    /** `name` is what people know it by. */
+    private readonly file: { path: string; name: string },
     progress: EventsFileProgress,
     private readonly secrets: Pick<RunSecrets, 'mask'>,
     private readonly book: (events: readonly EventsFileEvent[]) => Promise<void>,
@@ -88,10 +89,10 @@ export class EventsFile {
   /** What is wrong with the file is the agent's doing: it is said once, and the file is left alone from then on. */
   private async read(): Promise<Reading | null> {
     try {
-      return await readFrom(this.path, this.offset);
+      return await readFrom(this.file.path, this.offset);
     } catch (error) {
       this.isGivenUp = true;
-      const message = `The events file is read no further: ${messageOf(error)}`;
+      const message = `The ${this.file.name} is read no further: ${messageOf(error)}`;
       await this.book([{ eventType: 'error', level: 'error', message }]);
       return null;
     }
@@ -146,13 +147,13 @@ export class EventsFile {
 
   private giveUp(next: number): EventsFileEvent[] {
     this.isGivenUp = true;
-    const message = `The events file is read no further: it has more than ${MAX_LINES} lines`;
+    const message = `The ${this.file.name} is read no further: it has more than ${MAX_LINES} lines`;
     return [{ eventType: 'note', level: 'warn', message, payload: { [NEXT_LINE_KEY]: next } }];
   }
 
   private complain(problem: string, next: number): EventsFileEvent[] {
     if (++this.complaints > MAX_COMPLAINTS) return [];
-    const message = `A line of the events file was left out: ${problem}`;
+    const message = `A line of the ${this.file.name} was left out: ${problem}`;
     return [{ eventType: 'error', level: 'error', message, payload: { [NEXT_LINE_KEY]: next } }];
   }
 }

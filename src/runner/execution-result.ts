@@ -46,7 +46,7 @@ function exitOf({ recorded, waited, seenAt, sent }: ExecutionFacts) {
 }
 
 function failureOf(facts: ExecutionFacts, exitCode: number | null): RunFailure | null {
-  const { survivors, failure, wasUnexecuted, wasEnded } = facts;
+  const { survivors, failure, wasUnexecuted, wasEnded, waited, recorded } = facts;
   if (survivors.length > 0) {
     return new RunFailure(
       'kill_failed',
@@ -54,6 +54,10 @@ function failureOf(facts: ExecutionFacts, exitCode: number | null): RunFailure |
     );
   }
   if (failure) return failure;
+  if (waited !== null && waited.code !== null && recorded === null) {
+    const message = 'The exit code could not be written down (is the disk full?): output may be missing';
+    return new RunFailure('spool_failed', message);
+  }
   if (wasUnexecuted) {
     return new RunFailure(
       'spawn_failed',

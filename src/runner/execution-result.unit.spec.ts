@@ -31,9 +31,9 @@ test('what the wrapper wrote down counts, with its time', () => {
   });
 });
 
-test('what we waited for counts where nothing could be written down', () => {
+test('what we waited for counts where nothing could be written down, which has its reason', () => {
   const result = resultOf(facts({ waited: { code: 4, signal: null } }));
-  expect(result).toMatchObject({ exitCode: 4, exitedAt: seenAt.toISOString(), errorCode: null });
+  expect(result).toMatchObject({ exitCode: 4, exitedAt: seenAt.toISOString(), errorCode: 'spool_failed' });
 });
 
 test('a signal is named where we sent it and the exit code says so', () => {

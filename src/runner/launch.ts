@@ -1,13 +1,12 @@
 import { resolve } from 'node:path';
-import type { Adapter, LocalInvocation } from '../adapters/adapter';
+import type { LocalInvocation } from '../adapters/adapter';
 import { secretNames } from '../adapters/adapter';
-import { lifecycle } from '../runs/domain/run.events';
 import type { RunEventInput } from './run-event-writer';
 import { agentEnvironment } from './agent-environment';
 import type { RunEvents } from './masked-run-events';
 import { resolveCommand } from './resolve-command';
 import type { ClaimedRun } from './run-authority';
-import { messageOf, RunFailure } from './run-failure';
+import { prepare, startedEvent } from './prepare';
 import type { RunFolder } from './run-folder';
 import type { RunHistory } from './run-history';
 import type { RunSecrets } from './run-secrets';
@@ -26,6 +25,8 @@ interface Launch {
   secrets: RunSecrets;
   /** Aborted where the run is to end. */
   ended: AbortSignal;
+  /** Leaves the run alone, as it is: the server stops. */
+  closed: AbortSignal;
   deps: Pick<RunnerDeps, 'adapters' | 'environment' | 'apiUrl'>;
 }
 
@@ -42,13 +43,16 @@ export async function launch({
   events,
   secrets,
   ended,
+  closed,
   deps,
 }: Launch): Promise<RunProcess> {
   const started = history.isStarted ? [] : [startedEvent(run)];
   let invocation: LocalInvocation;
   let configured: Record<string, string>;
   try {
-    invocation = prepare(run, deps.adapters.get(run.adapterType));
+    const adapter = deps.adapters.get(run.adapterType);
+    const local = adapter?.kind === 'local' ? adapter : undefined;
+    invocation = await prepare(run, local, { ended, closed });
     configured = await secrets.resolve(invocation.env);
   } catch (error) {
     await events.append(...started);
@@ -81,19 +85,6 @@ async function release(process: SpawnedProcess, events: RunEvents, ended: AbortS
   if (ended.aborted) process.abandon();
   else process.release();
   return process;
-}
-
-function prepare(run: ClaimedRun, adapter: Adapter | undefined): LocalInvocation {
-  if (!adapter) throw new RunFailure('adapter_unknown', `There is no adapter of type ${run.adapterType}`);
-  try {
-    return adapter.prepare(adapter.configSchema.parse(run.adapterConfig), run);
-  } catch (cause) {
-    throw new RunFailure('adapter_failed', messageOf(cause) || 'Adapter failed', { cause });
-  }
-}
-
-function startedEvent({ nodeId, claimId, attempt }: ClaimedRun): RunEventInput {
-  return { eventType: 'lifecycle', message: lifecycle.started, payload: { nodeId, claimId, attempt } };
 }
 
 /** Says what is executed, never a value of the environment, and of long arguments only their beginning. */

@@ -12,14 +12,17 @@ const GRACE_MS = 5_000;
  * start, before anything is claimed. Answers their ids.
  *
  * @param isOver whether the log calls a run final, or has none of that id
+ * @throws the abort reason when `signal` aborts
  */
 export async function endLeftovers(options: {
   runsFolder: string;
   isOver: (runId: string) => boolean | Promise<boolean>;
   logger: RunnerLogger;
   graceMs?: number;
+  /** Leaves what still lives as it is. */
+  signal?: AbortSignal;
 }): Promise<string[]> {
-  const { runsFolder, isOver, logger, graceMs = GRACE_MS } = options;
+  const { runsFolder, isOver, logger, graceMs = GRACE_MS, signal = new AbortController().signal } = options;
   const over: string[] = [];
   for (const runId of await foldersIn(runsFolder)) if (await isOver(runId)) over.push(runId);
   await Promise.all(
@@ -27,11 +30,7 @@ export async function endLeftovers(options: {
       const folder = new RunFolder(runsFolder, runId);
       const leader = await folder.identity();
       const tree = processTreeOf(runId, leader);
-      const { sent, survivors } = await endTree(
-        tree,
-        { graceMs, leader: leader?.pid },
-        new AbortController().signal,
-      );
+      const { sent, survivors } = await endTree(tree, { graceMs, leader: leader?.pid }, signal);
       if (sent.length > 0) logger.warn({ runId, sent, survivors }, 'ended processes of a run that was over');
       if (survivors.length === 0) await folder.remove();
     }),

@@ -1,15 +1,25 @@
 import type { EndCause } from '../agents/domain/agent.events';
+import type { DiskSpace } from './disk-guard';
+import { DiskGuard } from './disk-guard';
+import { InlineRun } from './inline-run';
 import { LocalRun } from './local-run';
+import { RemoteRun } from './remote/remote-run';
 import type { ClaimedRun } from './run-authority';
 import type { RunnerDeps } from './runner-deps';
+import type { SupervisedRun } from './supervised-run';
 
-/** Executes the runs that this node has claimed, as local processes that outlive it. */
+const RUNS = { local: LocalRun, remote: RemoteRun, inline: InlineRun };
+
+/** Executes the runs that this node has claimed: as local processes that outlive it, or as requests that don't. */
 export class LocalRunner {
-  private readonly runs = new Map<string, LocalRun>();
-  private isClosed = false;
+  private readonly runs = new Map<string, SupervisedRun>();
+  private readonly closing = new AbortController();
+  private readonly disk: DiskGuard;
   private notifyFinished: () => void = () => undefined;
 
-  constructor(private readonly deps: RunnerDeps) {}
+  constructor(private readonly deps: RunnerDeps) {
+    this.disk = new DiskGuard(deps.runsFolder, () => [...this.runs.values()], deps.logger);
+  }
 
   /** Who is to be told whenever a run has made room for another one. */
   onFinished(notify: () => void): void {
@@ -41,8 +51,18 @@ export class LocalRunner {
     return this.runs.has(runId);
   }
 
+  /** The runs that are being executed or taken up. */
+  get supervised(): ClaimedRun[] {
+    return [...this.runs.values()].map(({ run }) => run);
+  }
+
   get activeCount(): number {
     return this.runs.size;
+  }
+
+  /** Of the disk that the runs write to; null where that cannot be seen. */
+  diskSpace(): Promise<DiskSpace | null> {
+    return this.disk.space();
   }
 
   /** Answers when nothing is supervised any more. */
@@ -50,16 +70,22 @@ export class LocalRunner {
     while (this.runs.size > 0) await Promise.all([...this.runs.values()].map((run) => run.finished));
   }
 
-  /** Stops supervising. The processes go on: another runner adopts them. What was read of their output is recorded. */
+  /**
+   * Stops supervising. The processes go on: another runner adopts them. What was read of their output is recorded.
+   * Requests are taken back: another runner finds that they are lost.
+   */
   async close(): Promise<void> {
-    this.isClosed = true;
+    this.closing.abort();
     await Promise.all([...this.runs.values()].map((run) => run.close()));
   }
 
   private supervise(claimed: ClaimedRun, isAdopted: boolean): void {
-    if (this.isClosed || this.runs.has(claimed.runId)) return;
-    const run = new LocalRun(claimed, this.deps, isAdopted);
+    if (this.closing.signal.aborted || this.runs.has(claimed.runId)) return;
+    // A type that nobody knows any more is met by the kind that can have left something behind.
+    const kind = this.deps.adapters.get(claimed.adapterType)?.kind ?? 'local';
+    const run = new RUNS[kind](claimed, this.deps, isAdopted);
     this.runs.set(claimed.runId, run);
+    this.disk.watch(this.closing.signal);
     void run.finished.then(() => {
       this.runs.delete(claimed.runId);
       this.notifyFinished();

@@ -3,15 +3,23 @@ import { Needle, StreamMasker } from './stream-masker';
 /** Shorter values are left alone: masking every `1` or `on` would hide nothing but the output. */
 export const MIN_MASKED_BYTES = 4;
 
+/** Of an `Authorization` header, as in `Bearer …`. */
+const AUTHORIZATION_SCHEME = /^(Basic|Bearer|Token|ApiKey) +/i;
+
 /** Hides values wherever they occur: each of their bytes becomes a `*`, so that nothing moves. */
 export class Mask {
   static readonly none = new Mask([]);
 
   private constructor(private readonly needles: readonly Needle[]) {}
 
-  /** A value is also looked for without the white space around it: `$(…)` and the like take it away. */
+  /**
+   * A value is also looked for without the white space around it: `$(…)` and the like take it away; and without the
+   * scheme before a credential: programs do.
+   */
   static of(values: Iterable<string>): Mask {
-    const texts = new Set([...values].flatMap((value) => [value, value.trim()]));
+    const texts = new Set(
+      [...values].flatMap((value) => [value, value.trim(), value.trim().replace(AUTHORIZATION_SCHEME, '')]),
+    );
     const needles = [...texts]
       .map((text) => Buffer.from(text))
       .filter((bytes) => bytes.length >= MIN_MASKED_BYTES);

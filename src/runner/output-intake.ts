@@ -19,6 +19,8 @@ export class OutputIntake {
   private maskedOffset = 0;
   /** What comes before is on the log already. */
   private wantedOffset = 0;
+  /** Over what is on the log already, as far as it has been read again, and what that has to come to. */
+  private known: { hash: Hash; sha256: string } | null = null;
 
   private constructor(
     private readonly spool: Spool,
@@ -52,9 +54,13 @@ export class OutputIntake {
   /**
    * Takes everything in again, since neither hash nor masker can begin in the middle, and goes on behind the recorded
    * bytes.
+   *
+   * @param recordedSha256 over what is recorded of the stream: another file in the spool's place is noticed by it; null
+   *   where that cannot be compared
    */
-  async restart(recordedBytes: number): Promise<void> {
+  async restart(recordedBytes: number, recordedSha256: string | null): Promise<void> {
     await this.spool.rewind(recordedBytes);
+    this.known = recordedSha256 === null ? null : { hash: createHash('sha256'), sha256: recordedSha256 };
     this.hash = createHash('sha256');
     this.masker = this.mask.stream();
     this.maskedOffset = 0;
@@ -72,7 +78,16 @@ export class OutputIntake {
     const masked = this.masker.push(read);
     const knownBytes = Math.max(0, this.wantedOffset - this.maskedOffset);
     this.maskedOffset += masked.length;
+    if (knownBytes > 0) this.compareKnown(masked.subarray(0, knownBytes));
     return { masked: masked.subarray(knownBytes), readBytes: read.length };
+  }
+
+  private compareKnown(masked: Buffer): void {
+    if (this.known === null) return;
+    const { hash, sha256 } = this.known;
+    hash.update(masked);
+    if (this.maskedOffset < this.wantedOffset || hash.copy().digest('hex') === sha256) return;
+    throw new RunFailure('spool_failed', `The ${this.spool.stream} spool does not hold what was recorded`);
   }
 
   /** Reads again, masked, from an offset to where reading has come. */

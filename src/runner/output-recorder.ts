@@ -185,6 +185,9 @@ export class OutputRecorder {
   }
 
   private async restart(): Promise<void> {
-    for (const stream of STREAMS) await this.intakes[stream].restart(this.writer.recorded[stream]);
+    const { recorded, recordedSha256 } = this.writer;
+    for (const stream of STREAMS) {
+      await this.intakes[stream].restart(recorded[stream], recordedSha256?.[stream] ?? null);
+    }
   }
 }

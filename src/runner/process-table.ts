@@ -12,35 +12,32 @@ export interface ProcessIdentity {
   pgid: number;
 }
 
-/** A process that is not a zombie. */
+/** A process of which something still runs. */
 export interface ProcessEntry {
   pid: number;
   parent: number;
   group: number;
   session: number;
   startTime: number;
+  /** By SIGSTOP or the like: it gets no signal but SIGKILL before it is continued. */
+  isStopped: boolean;
 }
 
 const STAT_BYTES = Buffer.alloc(4096);
 
+let bootId: string | null | undefined;
+
 /** The system's id of this boot; null where it has none. */
 export function currentBootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return null;
-  }
+  if (bootId === undefined) bootId = readBootId();
+  return bootId;
 }
 
-/**
- * Every living process. Synchronous on purpose: some 10 µs each, and nothing else happens between the scan and the
- * signals that follow it.
- */
-export function livingProcesses(): ProcessEntry[] {
+/** The pids of everything that is there, zombies included. */
+export function listedPids(): number[] {
   return readdirSync('/proc')
     .filter((name) => name[0]! >= '0' && name[0]! <= '9')
-    .map((name) => livingProcess(Number(name)))
-    .filter((entry) => entry !== null);
+    .map(Number);
 }
 
 /** A process of that pid; null where there is none, or only a zombie that nobody has waited for. */
@@ -55,7 +52,9 @@ export function livingProcess(pid: number): ProcessEntry | null {
 /** Reads a line of /proc/<pid>/stat. The name in parentheses may contain anything, parentheses included. */
 export function parseStat(pid: number, stat: string): ProcessEntry | null {
   const [state, parent, group, session, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (state === 'Z' || state === 'X') return null;
+  // A process whose first thread has left looks like a zombie for as long as its other threads go on (field 20).
+  const threads = Number(rest[13]);
+  if (state === 'X' || (state === 'Z' && threads <= 1)) return null;
   return {
     pid,
     parent: Number(parent),
@@ -63,15 +62,22 @@ export function parseStat(pid: number, stat: string): ProcessEntry | null {
     session: Number(session),
     // Field 22 of the line; `rest` begins with field 7.
     startTime: Number(rest[15]),
+    isStopped: state === 'T',
   };
 }
 
-/** Whether a process was given this variable. False for a process that may not be looked into. */
-export function hasInEnvironment(pid: number, assignment: string): boolean {
+/**
+ * A variable that a process was given; null where it was not, or may not be looked into; undefined where that cannot be
+ * told: it is gone, or is just about to execute something.
+ */
+export function variableOf(pid: number, name: string): string | null | undefined {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${assignment}\0`);
-  } catch {
-    return false;
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+    if (environment === '') return undefined;
+    const start = `\0${environment}`.indexOf(`\0${name}=`);
+    return start < 0 ? null : environment.slice(start + name.length + 1).split('\0', 1)[0]!;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES' ? null : undefined;
   }
 }
 
@@ -89,6 +95,14 @@ export function answersToSignals(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function readBootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return null;
   }
 }
 

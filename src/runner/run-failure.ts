@@ -24,3 +24,7 @@ export function isMissing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
+
+export function killFailed(survivors: readonly number[]): RunFailure {
+  return new RunFailure('kill_failed', `Could not be ended: process ${survivors.join(', ')} is still alive`);
+}

@@ -1,9 +1,20 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { ProcessIdentity } from './process-table';
+import { openRegularFile, readRegularFile } from './read-regular-file';
 import { isMissing, messageOf, RunFailure } from './run-failure';
+
+/** Of what the wrapper writes down: a line each. */
+const MAX_LINE_BYTES = 4 * 1024;
+const MAX_SECRETS_BYTES = 64 * 1024 * 1024;
+
+const SPOOLS = ['stdout', 'stderr'] as const;
+/** What the wrapper writes down. */
+const WRAPPER_FILES = ['pid', 'started', 'unexecuted', 'exit'] as const;
+/** Without the line feed it may be the beginning of another number. */
+const WHOLE_EXIT = /^\d+\n$/;
 
 export interface RecordedExit {
   code: number;
@@ -54,19 +65,23 @@ export class RunFolder {
     return join(this.path, stream);
   }
 
-  /** Makes the folder anew: only for a run of which nothing has been executed. */
+  /**
+   * Makes the folder ready for a run of which nothing has been executed, also where an earlier attempt came some way.
+   * What that has made of the spools stays in its place meanwhile: once a process was recorded, whoever takes the run
+   * up looks for them, and this may be cut short between any two lines.
+   */
   async create(
     context: Readonly<Record<string, unknown>>,
     stdin: string | null,
     sealedSecrets: string | null = null,
   ): Promise<void> {
     try {
-      await rm(this.path, { recursive: true, force: true });
+      for (const mark of WRAPPER_FILES) await rm(join(this.path, mark), { force: true });
       await mkdir(this.workFolder, { recursive: true, mode: 0o700 });
       await writeFile(this.contextFile, JSON.stringify(context), { mode: 0o600 });
       if (stdin !== null) await writeFile(this.stdinFile, stdin, { mode: 0o600 });
       if (sealedSecrets !== null) await writeFile(this.secretsFile, sealedSecrets, { mode: 0o600 });
-      for (const stream of ['stdout', 'stderr'] as const) {
+      for (const stream of SPOOLS) {
         await writeFile(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
       }
     } catch (cause) {
@@ -111,15 +126,25 @@ export class RunFolder {
 
   /** What the wrapper wrote down last; null where it didn't get that far. */
   async exit(): Promise<RecordedExit | null> {
-    const path = join(this.path, 'exit');
-    const text = await readIfThere(path);
-    if (text === null || !/^\d+\n$/.test(text)) return null;
-    return { code: Number(text), at: (await stat(path)).mtime };
+    const text = await readIfThere(this.exitFile, MAX_LINE_BYTES);
+    if (text === null || !WHOLE_EXIT.test(text)) return null;
+    return { code: Number(text), at: (await stat(this.exitFile)).mtime };
+  }
+
+  /** What is in the place of an exit code; null where one was written down, or nothing at all. */
+  async brokenExit(): Promise<string | null> {
+    const text = await readIfThere(this.exitFile, MAX_LINE_BYTES);
+    return text === null || WHOLE_EXIT.test(text) ? null : text;
+  }
+
+  /** Does what a wrapper does, for a run without one. */
+  recordExit(code: number): Promise<void> {
+    return writeFile(this.exitFile, `${code}\n`, { mode: 0o600 });
   }
 
   /** Which process the wrapper is or was, in its own words; null where it didn't get to write that. */
   async identity(): Promise<ProcessIdentity | null> {
-    const text = await readIfThere(join(this.path, 'pid'));
+    const text = await readIfThere(join(this.path, 'pid'), MAX_LINE_BYTES);
     const match = text && /^(\d+) (\d*) (\S*)\n$/.exec(text);
     if (!match) return null;
     const [, pid, startTime, bootId] = match;
@@ -133,12 +158,12 @@ export class RunFolder {
 
   /** The encrypted values of the run's secrets; null where there are none. */
   secrets(): Promise<string | null> {
-    return readIfThere(this.secretsFile);
+    return readIfThere(this.secretsFile, MAX_SECRETS_BYTES);
   }
 
   /** The last bytes that are in a stream's spool, at most `limitBytes`; none where it cannot be read. */
   async tail(stream: OutputStream, limitBytes: number): Promise<Buffer> {
-    const file = await open(this.spoolFile(stream), 'r').catch(() => null);
+    const file = await openRegularFile(this.spoolFile(stream), { refusesLinks: true }).catch(() => null);
     if (file === null) return Buffer.alloc(0);
     try {
       const { size } = await file.stat();
@@ -152,6 +177,28 @@ export class RunFolder {
 
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
+  }
+
+  /** How many bytes the spools take. */
+  async spooledBytes(): Promise<number> {
+    const sizes = await Promise.all(
+      SPOOLS.map((stream) =>
+        stat(this.spoolFile(stream)).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      ),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Gives what the spools hold up, so that the disk has room again. */
+  async emptySpools(): Promise<void> {
+    for (const stream of SPOOLS) await truncate(this.spoolFile(stream));
+  }
+
+  private get exitFile(): string {
+    return join(this.path, 'exit');
   }
 
   private get secretsFile(): string {
@@ -175,11 +222,12 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-async function readIfThere(path: string): Promise<string | null> {
+/** An agent may have put anything in the place of a file of the wrapper. */
+async function readIfThere(path: string, maxBytes: number): Promise<string | null> {
   try {
-    return await readFile(path, 'utf8');
+    const bytes = await readRegularFile(path, maxBytes, { refusesLinks: true });
+    return bytes && bytes.toString();
   } catch (error) {
-    if (isMissing(error)) return null;
     throw new RunFailure('spool_failed', `The run's folder cannot be read: ${messageOf(error)}`, {
       cause: error,
     });

@@ -30,7 +30,10 @@ export const emptyHistory = (): RunHistory => ({
   errors: new Map(),
 });
 
-export async function readHistory(log: EventLog, run: ClaimedRun): Promise<RunHistory> {
+export async function readHistory(
+  log: EventLog,
+  run: Pick<ClaimedRun, 'companyId' | 'runId'>,
+): Promise<RunHistory> {
   const history = emptyHistory();
   for await (const stored of log.read(runStream(run.companyId, run.runId))) {
     fold(history, decode<RunEvent>(stored).event);

@@ -88,6 +88,13 @@ export class RunLogWriter {
     return this.extent.recordedBytes;
   }
 
+  /** Over the recorded bytes of each stream; null where some were left out, or the log is closed. */
+  get recordedSha256(): Readonly<Record<OutputStream, string>> | null {
+    const { offsets, recordedBytes } = this.extent;
+    if (this.isFinalized || offsets.stdout + offsets.stderr !== recordedBytes) return null;
+    return { stdout: digest(this.hashes.stdout), stderr: digest(this.hashes.stderr) };
+  }
+
   get isFinalized(): boolean {
     return this.finalized !== null;
   }
@@ -169,9 +176,12 @@ export class RunLogWriter {
   }
 
   private toEvents(entries: readonly (LogChunk | LogSkip)[]): { events: UnsealedEvent[]; extent: Extent } {
+    const { agentId, runId } = this.source.run;
     let { extent } = this;
     const events = entries.map((entry) => {
       const place = {
+        agentId,
+        runId,
         otherOffset: extent.offsets[otherOf(entry.stream)],
         logOffset: extent.recordedBytes,
       };

@@ -6,7 +6,7 @@ import type { Mask } from './mask';
 import { readRegularFile } from './read-regular-file';
 import { messageOf } from './run-failure';
 
-const MAX_RESULT_BYTES = 1024 * 1024;
+export const MAX_RESULT_BYTES = 1024 * 1024;
 const MAX_ERROR_MESSAGE_BYTES = 8 * 1024;
 const RESULT_LIMITS: JsonLimits = { maxDepth: 32, maxBytes: 256 * 1024 };
 const STATE_LIMITS: JsonLimits = { maxDepth: 32, maxBytes: 64 * 1024 };
@@ -52,6 +52,9 @@ const fields = {
     .transform((value) => new Date(value).toISOString())
     .nullish(),
 };
+
+/** What a report can say, by name. */
+export const REPORT_FIELDS: ReadonlySet<string> = new Set(Object.keys(fields));
 
 type Fields = { [Name in keyof typeof fields]?: z.infer<(typeof fields)[Name]> };
 

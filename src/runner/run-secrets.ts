@@ -1,4 +1,4 @@
-import type { EnvironmentValue } from '../adapters/adapter';
+import type { ConfiguredValue } from '../adapters/adapter';
 import { Mask } from './mask';
 import type { ClaimedRun } from './run-authority';
 import { messageOf, RunFailure } from './run-failure';
@@ -49,7 +49,7 @@ export class RunSecrets {
    *
    * @throws RunFailure `adapter_failed`, which names the secret that is missing or cannot be read
    */
-  async resolve(env: Readonly<Record<string, EnvironmentValue>>): Promise<Record<string, string>> {
+  async resolve(env: Readonly<Record<string, ConfiguredValue>>): Promise<Record<string, string>> {
     const values = new Set<string>();
     const resolved: Record<string, string> = {};
     for (const [variable, value] of Object.entries(env)) {

@@ -2,6 +2,7 @@ import type { AdapterRegistry } from '../adapters/adapter';
 import type { PriceTables } from '../costs/domain/prices';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
+import type { HttpRules } from './remote/http-request';
 import type { RunAuthority } from './run-authority';
 import type { SecretSource } from './run-secrets';
 
@@ -26,5 +27,6 @@ export interface RunnerDeps {
   environment: Readonly<Record<string, string>>;
   /** Where agents reach the API; asked when a run starts, since a port may be known only then. */
   apiUrl: () => string;
+  http: HttpRules;
   logger: RunnerLogger;
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import type { OutputStream } from '../runs/domain/run-log.events';
+import { openRegularFile } from './read-regular-file';
 import { isMissing, messageOf, RunFailure } from './run-failure';
 
 export const SPOOL_READ_BYTES = 64 * 1024;
@@ -28,7 +28,9 @@ export class Spool {
 
   /** @throws RunFailure `spool_failed`, as all methods do */
   static async open(path: string, stream: OutputStream): Promise<Spool> {
-    return new Spool(stream, await guarded(stream, () => open(path, 'r')));
+    const file = await guarded(stream, () => openRegularFile(path, { refusesLinks: true }));
+    if (file === null) throw deleted(stream);
+    return new Spool(stream, file);
   }
 
   /** How many bytes have been read, in all. */
@@ -56,7 +58,7 @@ export class Spool {
 
   async look(): Promise<SpoolState> {
     const { size, mtimeMs, nlink } = await guarded(this.stream, () => this.file.stat());
-    if (nlink === 0) throw new RunFailure('spool_failed', `The ${this.stream} spool was deleted`);
+    if (nlink === 0) throw deleted(this.stream);
     const wasTruncated = size < this.position;
     if (wasTruncated) {
       this.origin += this.position;
@@ -90,9 +92,13 @@ async function guarded<T>(stream: OutputStream, use: () => Promise<T>): Promise<
   try {
     return await use();
   } catch (cause) {
-    if (isMissing(cause)) throw new RunFailure('spool_failed', `The ${stream} spool was deleted`, { cause });
+    if (isMissing(cause)) throw deleted(stream);
     throw new RunFailure('spool_failed', `The ${stream} spool cannot be read: ${messageOf(cause)}`, {
       cause,
     });
   }
+}
+
+function deleted(stream: OutputStream): RunFailure {
+  return new RunFailure('spool_failed', `The ${stream} spool was deleted`);
 }

@@ -5,7 +5,7 @@ import type { EventsFile } from './events-file';
 import { KEPT_TAIL_BYTES } from './log-quota';
 import type { RunEvents } from './masked-run-events';
 import { OutputRecorder } from './output-recorder';
-import { orAborted } from './pause';
+import { orAborted, pause } from './pause';
 import type { ProcessTree } from './process-tree';
 import type { RunFailure } from './run-failure';
 import type { RunFolder } from './run-folder';
@@ -16,11 +16,19 @@ import type { RunSecrets } from './run-secrets';
 const LEFT_BEHIND_MS = 2_000;
 /** So long the agent itself may not be executing yet. */
 const YOUNG_MS = 1_000;
+/** How often the members of its tree are taken note of. */
+const REMEMBER_EVERY_MS = 1_000;
+
+/** What is watched over. */
+export interface SupervisedAgent extends Pick<RunProcess, 'exited' | 'spawnedAtMs'> {
+  tree: ProcessTree;
+  /** The pid of the process that waits for the agent; undefined where none does. */
+  leader: number | undefined;
+}
 
 export interface SupervisionDeps {
   folder: RunFolder;
-  process: RunProcess;
-  tree: ProcessTree;
+  agent: SupervisedAgent;
   graceMs: number;
   events: RunEvents;
   eventsFile: EventsFile;
@@ -31,6 +39,8 @@ export interface SupervisionDeps {
   logQuotaBytes: number;
   /** Aborting it ends the run. Aborted in here where its output can no longer be recorded. */
   ending: AbortController;
+  /** Aborts, with the failure, where the rest of its output is given up. */
+  givenUp: AbortSignal;
   /** Leaves the run alone, as it is: the server stops, the agent goes on. */
   closed: AbortSignal;
   /** Asks for the ending once the run has reached a limit; runs beside everything else until `stop` aborts. */
@@ -61,15 +71,16 @@ export class Supervision {
 
   /** @throws the abort reason when `closed` aborts */
   async run(): Promise<Supervised> {
-    const { process, closed, ending } = this.deps;
-    const stop = AbortSignal.any([this.stop.signal, closed]);
+    const { agent, closed, ending, givenUp } = this.deps;
+    const stop = AbortSignal.any([this.stop.signal, closed, givenUp]);
     const work = this.record(stop);
+    void whenAborted(givenUp).then(() => this.fail(givenUp.reason));
     try {
-      await orAborted(Promise.race([process.exited, whenAborted(ending.signal)]), closed);
+      await orAborted(Promise.race([agent.exited, whenAborted(ending.signal)]), closed);
       let failure = await this.failureSoFar();
       const ended = await this.endAndDrain(work);
       failure ??= await this.failureSoFar();
-      const waited = ended.survivors.length > 0 ? null : await orAborted(process.exited, closed);
+      const waited = ended.survivors.length > 0 ? null : await orAborted(agent.exited, closed);
       return { ...ended, waited, failure, written: this.written };
     } finally {
       this.stop.abort();
@@ -98,43 +109,45 @@ export class Supervision {
       recorder.follow(stop),
       eventsFile.follow(stop),
       watchLimits(() => recorder.lastOutputAtMs, stop),
+      this.rememberMembers(stop),
     ];
     await Promise.all(tasks.map((task) => task.catch((error: unknown) => this.fail(error))));
   }
 
-  /** Until nothing lives that could still write, or nothing can be done about it. */
-  private async endAndDrain(work: Promise<void>): Promise<EndedTree> {
-    const { tree } = this.deps;
-    const ended: EndedTree = await this.endTheRest();
-    this.stop.abort();
-    await work;
-    for (let { survivors } = ended; ;) {
-      await this.drain();
-      if (survivors.length > 0 || tree.living().length === 0) {
-        await this.finishRecording();
-        return { sent: ended.sent, survivors };
-      }
-      ({ survivors } = await this.endTheRest());
+  private async rememberMembers(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await pause(REMEMBER_EVERY_MS, stop);
+      if (!stop.aborted) await this.deps.agent.tree.remember();
     }
   }
 
+  /** Until nothing lives that could still write, or nothing can be done about it. */
+  private async endAndDrain(work: Promise<void>): Promise<EndedTree> {
+    const ended = await this.endTheRest();
+    this.stop.abort();
+    await work;
+    await this.drain();
+    await this.finishRecording();
+    return ended;
+  }
+
   private async endTheRest(): Promise<EndedTree> {
-    const { tree, ending, closed, events, graceMs, process } = this.deps;
+    const { agent, ending, closed, events, graceMs } = this.deps;
+    const { tree, leader, spawnedAtMs } = agent;
     if (!ending.signal.aborted) {
       if (await waitUntilEmpty(tree, LEFT_BEHIND_MS, closed)) return { sent: [], survivors: [] };
-      const pids = tree.living();
+      const pids = await tree.living();
       const message = 'ending what the agent left behind';
       if (pids.length > 0)
         await events.append({ eventType: 'note', level: 'warn', message, payload: { pids } });
     }
-    const { identity, spawnedAtMs } = process;
     const isYoung = spawnedAtMs !== null && Date.now() - spawnedAtMs < YOUNG_MS;
-    return endTree(tree, { graceMs, leader: identity.pid, isYoung }, closed);
+    return endTree(tree, { graceMs, leader, isYoung }, closed);
   }
 
   private async drain(): Promise<void> {
     try {
-      await this.recorder?.drain();
+      if (!this.deps.givenUp.aborted) await this.recorder?.drain();
       if (!this.deps.secrets.areLost) await this.deps.eventsFile.drain();
     } catch (error) {
       this.fail(error);
@@ -142,7 +155,7 @@ export class Supervision {
   }
 
   private async finishRecording(): Promise<void> {
-    if (this.recorder === null) return;
+    if (this.recorder === null || this.deps.givenUp.aborted) return;
     try {
       await this.recorder.finish();
       this.written = this.recorder.written;
@@ -162,6 +175,7 @@ export class Supervision {
   }
 
   private async noteTruncation(stream: 'stdout' | 'stderr'): Promise<void> {
+    if (this.deps.givenUp.aborted) return;
     const message = `The agent has emptied its ${stream} (as "> /dev/${stream}" does; ">&${stream === 'stdout' ? 1 : 2}" does not): output may be missing`;
     await this.deps.events.append({ eventType: 'error', level: 'error', message });
   }

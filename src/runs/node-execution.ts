@@ -6,8 +6,10 @@ import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
+import type { DiskSpace } from '../runner/disk-guard';
 import { Dispatcher } from '../runner/dispatcher';
 import { endLeftovers } from '../runner/leftovers';
+import { orAborted } from '../runner/pause';
 import type { ClaimedRun } from '../runner/run-authority';
 import type { LocalRunner } from '../runner/local-runner';
 import type { RunEvent } from './domain/run.events';
@@ -57,13 +59,18 @@ export class NodeExecution {
     runner.onFinished(() => this.dispatcher.dispatch());
   }
 
-  /** Comes back when every run that this node was executing is supervised again. */
-  async start(): Promise<void> {
+  /**
+   * Comes back when every run that this node was executing is supervised again.
+   * @throws the abort reason when `stop` aborts meanwhile
+   */
+  async start(stop: AbortSignal): Promise<void> {
     const { processing, runsFolder, logger } = this.deps;
     // What comes after the head as it is now is met on the way: by then its run has its stream.
-    const head = await processing.waitForHead([runsProjection.name, executionSaga.name], CATCH_UP_MS);
-    await endLeftovers({ runsFolder, isOver: (runId) => this.isOver(runId), logger });
+    const caughtUp = processing.waitForHead([runsProjection.name, executionSaga.name], CATCH_UP_MS);
+    const head = await orAborted(caughtUp, stop);
+    await endLeftovers({ runsFolder, isOver: (runId) => this.isOver(runId), logger, signal: stop });
     await this.adoptOwnRuns();
+    stop.throwIfAborted();
     for await (const run of runsOfStatus(this.deps.readModels, 'queued')) {
       if (BigInt(run.queuedPosition!) <= head) this.dispatcher.add(run);
     }
@@ -75,9 +82,14 @@ export class NodeExecution {
     this.dispatcher.start();
   }
 
-  /** Starts nothing any more; what is running goes on. */
+  /** Comes back when nothing is claimed any more. What is running goes on, and is ended where the log says so. */
+  async stopClaiming(): Promise<void> {
+    await this.dispatcher.stop();
+  }
+
+  /** Starts and ends nothing any more; what is running goes on. */
   async stop(): Promise<void> {
-    this.dispatcher.stop();
+    await this.stopClaiming();
     this.stopped.abort();
     await this.following;
   }
@@ -90,6 +102,11 @@ export class NodeExecution {
   /** Tries again what waits for its time: a clock that was set has told nobody. */
   lookAgain(): void {
     this.dispatcher.unblockAll();
+  }
+
+  /** Of the disk that runs write to; null where that cannot be seen. */
+  diskSpace(): Promise<DiskSpace | null> {
+    return this.deps.runner.diskSpace();
   }
 
   get load(): { active: number; waiting: number; max: number } {
@@ -129,6 +146,7 @@ export class NodeExecution {
       const company = await readModels.get(companiesProjection, run.companyId);
       if (company?.status === 'paused') await claims.requestEnd(run, 'pause');
     } catch (err) {
+      if (this.stopped.signal.aborted) return;
       logger.error({ err, runId: run.runId }, 'could not see whether the company is paused');
     }
   }
@@ -167,9 +185,9 @@ export class NodeExecution {
   /** Claims ask the read model of companies: they have a chance only once that knows of the resume. */
   private async tryAllAgain(resumed: Position): Promise<void> {
     const { processing, logger } = this.deps;
-    await processing
-      .waitFor(resumed, [companiesProjection.name])
-      .catch((err: unknown) => logger.error({ err }, 'companies are not seen to be resumed'));
+    await processing.waitFor(resumed, [companiesProjection.name]).catch((err: unknown) => {
+      if (!this.stopped.signal.aborted) logger.error({ err }, 'companies are not seen to be resumed');
+    });
     this.dispatcher.unblockAll();
   }
 

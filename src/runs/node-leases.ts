@@ -4,43 +4,69 @@ import type { Clock } from '../kernel/clock';
 const LEASES = { name: 'node_leases', kind: 'durable', fields: {}, indexes: [] } as const;
 const RENEW_EVERY_MS = 5_000;
 
-interface Lease {
+/** What a node has said last about itself. Times are ISO 8601. */
+export interface Lease {
   nodeId: string;
-  /** The node's last sign of life, ISO 8601. */
   renewedAt: string;
+  /** Until when a node that has stopped in order wants to be back; null for one that has not. */
+  backBy: string | null;
 }
 
 /** Each node's sign of life: by it others tell whether its runs still have somebody who looks after them. */
 export class NodeLeases {
   private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly documents: DocumentStore,
-    private readonly clock: Clock,
-    private readonly nodeId: string,
-    private readonly onFault: (error: unknown) => void,
+    private readonly deps: {
+      documents: DocumentStore;
+      clock: Clock;
+      nodeId: string;
+      /** How long the others are to wait for this node after it has stopped in order. */
+      backWithinSec: number;
+      onFault: (error: unknown) => void;
+    },
   ) {}
 
   async start(): Promise<void> {
-    await this.documents.ensure(LEASES);
-    await this.renew();
-    this.timer = setInterval(() => void this.renew().catch(this.onFault), RENEW_EVERY_MS);
+    await this.deps.documents.ensure(LEASES);
+    await this.write(null);
+    const renew = () => void this.write(null).catch(this.deps.onFault);
+    this.timer = setInterval(renew, RENEW_EVERY_MS);
     this.timer.unref();
   }
 
-  stop(): void {
+  /** Leaves word when this node will be back. */
+  async stop(): Promise<void> {
+    if (this.timer === undefined) return;
     clearInterval(this.timer);
+    const { clock, backWithinSec, onFault } = this.deps;
+    const backBy = new Date(clock.now().getTime() + backWithinSec * 1_000).toISOString();
+    await this.write(backBy).catch(onFault);
   }
 
-  /** Milliseconds since the node's last sign of life; Infinity for one that never gave any. */
-  async silenceMs(nodeId: string): Promise<number> {
-    const lease = await this.documents.get<Lease>(LEASES.name, nodeId);
-    return lease ? this.clock.now().getTime() - Date.parse(lease.renewedAt) : Infinity;
+  /** Null for a node that never gave a sign of life. */
+  of(nodeId: string): Promise<Lease | null> {
+    return this.deps.documents.get<Lease>(LEASES.name, nodeId);
   }
 
-  private async renew(): Promise<void> {
-    const current = await this.documents.getVersioned<Lease>(LEASES.name, this.nodeId);
-    const lease = { nodeId: this.nodeId, renewedAt: this.clock.now().toISOString() };
-    await this.documents.compareAndSet(LEASES.name, this.nodeId, current?.version ?? null, lease);
+  /** Whether the holder has been silent for longer than that, and is not expected back either. */
+  isStale(lease: Lease | null, staleThresholdMs: number): boolean {
+    if (lease === null) return true;
+    const nowMs = this.deps.clock.now().getTime();
+    if (lease.backBy !== null && nowMs < Date.parse(lease.backBy)) return false;
+    return nowMs - Date.parse(lease.renewedAt) > staleThresholdMs;
+  }
+
+  /** One after the other: the last word is to be the last one on disk. */
+  private write(backBy: string | null): Promise<void> {
+    const { documents, nodeId, clock } = this.deps;
+    const written = this.writing.then(async () => {
+      const current = await documents.getVersioned<Lease>(LEASES.name, nodeId);
+      const lease: Lease = { nodeId, renewedAt: clock.now().toISOString(), backBy };
+      await documents.compareAndSet(LEASES.name, nodeId, current?.version ?? null, lease);
+    });
+    this.writing = written.catch(() => undefined);
+    return written;
   }
 }

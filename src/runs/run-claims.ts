@@ -1,5 +1,6 @@
 import type { AgentsStore } from '../agents/agents.store';
 import type {
+  AgentEvent,
   AgentRegistered,
   AgentUpdated,
   EndCause,
@@ -53,13 +54,17 @@ export class RunClaims implements RunAuthority {
   ): Promise<{ run: ClaimedRun; position: Position }> {
     // The same for every attempt of this life: a claim that was taken unnoticed is found to be ours.
     const claimId = derivedUuid(address.runId, this.nodeId, this.life);
-    const { answer, position } = await this.agents.execute(
+    const { answer, events, position } = await this.agents.execute(
       address,
       { type: 'StartRun', runId: address.runId, nodeId: this.nodeId, claimId },
       { actor: this.actor, event: cause },
       (state) => factsOf(state, address.runId),
     );
-    return { run: await this.claimed(address, answer!), position: position ?? (await this.log.head()) };
+    const started = events.find(isRunStarted);
+    return {
+      run: await this.claimed(address, answer!, started),
+      position: position ?? (await this.log.head()),
+    };
   }
 
   /** A run that the log says is running on this node; null where it is not, or not any more. */
@@ -90,9 +95,12 @@ export class RunClaims implements RunAuthority {
     );
   }
 
-  private async claimed(address: RunAddress, facts: OpenRunFacts): Promise<ClaimedRun> {
-    const { run, wakeup } = facts;
-    const { event, metadata } = await this.eventAt<RunStarted>(address, run.startedRevision!);
+  private async claimed(
+    address: RunAddress,
+    { run, wakeup }: OpenRunFacts,
+    started?: Recorded<RunStarted>,
+  ): Promise<ClaimedRun> {
+    const { event, metadata } = started ?? (await this.eventAt<RunStarted>(address, run.startedRevision!));
     const configured = await this.eventAt<AgentRegistered | AgentUpdated>(
       address,
       event.data.configurationRevision,
@@ -136,6 +144,10 @@ export class RunClaims implements RunAuthority {
     for await (const stored of this.log.read(stream, { from: revision, limit: 1 })) return decode<E>(stored);
     throw new Error(`${stream} has no revision ${revision}`);
   }
+}
+
+function isRunStarted(recorded: Recorded<AgentEvent>): recorded is Recorded<RunStarted> {
+  return recorded.event.type === 'RunStarted';
 }
 
 function factsOf(state: AgentState, runId: string): OpenRunFacts | null {

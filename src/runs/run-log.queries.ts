@@ -7,17 +7,8 @@ import type { OutputStream } from './domain/run-log.events';
 import { runsProjection } from './projections/runs.projection';
 import { RunLogReader } from './run-log-reader';
 import { RunAnswers } from './run.queries';
+import type { LogAnswer } from './runs.routes';
 import { cutAtCharacters } from './whole-characters';
-
-export interface LogAnswer {
-  runId: string;
-  content: string;
-  /** In bytes: where `content` begins, which is behind what was asked for where that is not recorded. */
-  offset: number;
-  nextOffset: number;
-  totalBytes: number;
-  eof: boolean;
-}
 
 export class GetRunLog extends Query<LogAnswer> {
   constructor(
@@ -51,7 +42,7 @@ export class GetRunLogHandler implements IQueryHandler<GetRunLog> {
   ) {}
 
   async execute({ runId, page, waitFor }: GetRunLog): Promise<LogAnswer> {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runsProjection.name]);
+    await this.processing.waitForReader(waitFor, [runsProjection.name]);
     const { companyId } = await this.directory.run(runId);
     const { document } = await this.answers.one(runId);
     const { bytes, offset, totalBytes, endsAtGap, eof } = await this.logs.read({ companyId, runId, ...page });
@@ -73,7 +64,7 @@ export class StreamRunLogHandler implements IQueryHandler<StreamRunLog> {
   ) {}
 
   async execute({ runId, stream, offset, waitFor }: StreamRunLog) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [runsProjection.name]);
+    await this.processing.waitForReader(waitFor, [runsProjection.name]);
     const { companyId } = await this.directory.run(runId);
     return this.logs.stream({ companyId, runId, stream }, offset);
   }

@@ -9,6 +9,7 @@ import { runsProjection } from './projections/runs.projection';
 import { RunReaper } from './run-reaper';
 import { RunAnswers } from './run.queries';
 import type { RunView } from './run.view';
+import type { Reaped } from './runs.routes';
 
 export class CancelRun extends Command<Written<RunView>> {
   constructor(
@@ -17,11 +18,6 @@ export class CancelRun extends Command<Written<RunView>> {
   ) {
     super();
   }
-}
-
-export interface Reaped {
-  reaped: number;
-  runIds: string[];
 }
 
 export class ReapRuns extends Command<Written<Reaped>> {

@@ -11,13 +11,13 @@ import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
 import { EVENT_LOG } from '../tokens';
 import { wakeupsProjection } from '../wakeups/projections/wakeups.projection';
-import type { RunEvent, RunEventData } from './domain/run.events';
+import type { RunEvent } from './domain/run.events';
 import { isClosingLine } from './domain/run.events';
 import type { RunDocument } from './projections/runs.projection';
 import { runsProjection } from './projections/runs.projection';
 import type { LogSource } from './run-log-reader';
 import { RunLogReader } from './run-log-reader';
-import type { RunView } from './run.view';
+import type { RunEventView, RunView, RunWithExcerptsView } from './run.view';
 import { contextWakeupIds, runView } from './run.view';
 import { executionSaga } from './sagas/execution.saga';
 import { dropBrokenStart } from './whole-characters';
@@ -25,7 +25,7 @@ import { dropBrokenStart } from './whole-characters';
 const EXCERPT_BYTES = 32 * 1024;
 const NEEDED = [runsProjection.name, wakeupsProjection.name];
 
-export class GetRun extends Query<RunView & { stdoutExcerpt: string; stderrExcerpt: string }> {
+export class GetRun extends Query<RunWithExcerptsView> {
   constructor(
     readonly runId: string,
     readonly waitFor: Position | null,
@@ -51,13 +51,6 @@ export class GetActiveRun extends Query<RunView | null> {
   ) {
     super();
   }
-}
-
-export interface RunEventView extends RunEventData {
-  id: string;
-  seq: number;
-  position: string;
-  at: string;
 }
 
 export class GetRunEvents extends Query<{ items: RunEventView[]; nextCursor: string | null }> {
@@ -100,7 +93,7 @@ export class GetRunHandler implements IQueryHandler<GetRun> {
   ) {}
 
   async execute({ runId, waitFor }: GetRun) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    await this.processing.waitForReader(waitFor, NEEDED);
     const address = await this.directory.run(runId);
     const { view } = await this.answers.one(runId);
     const [stdoutExcerpt, stderrExcerpt] = await Promise.all([
@@ -127,7 +120,7 @@ export class ListRunsHandler implements IQueryHandler<ListRuns> {
   ) {}
 
   async execute({ companyId, page, waitFor }: ListRuns) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    await this.processing.waitForReader(waitFor, NEEDED);
     await this.directory.company(companyId);
     const { agentId, status, limit, cursor } = page;
     if (agentId !== undefined) {
@@ -155,7 +148,7 @@ export class GetActiveRunHandler implements IQueryHandler<GetActiveRun> {
   ) {}
 
   async execute({ agentId, waitFor }: GetActiveRun) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    await this.processing.waitForReader(waitFor, NEEDED);
     await this.directory.agent(agentId);
     const { items } = await this.readModels.query(runsProjection, {
       where: { agentId, status: 'running' },
@@ -178,7 +171,7 @@ export class GetRunEventsHandler implements IQueryHandler<GetRunEvents> {
   ) {}
 
   async execute({ runId, afterSeq, limit, waitFor }: GetRunEvents) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [...NEEDED, executionSaga.name]);
+    await this.processing.waitForReader(waitFor, [...NEEDED, executionSaga.name]);
     const { companyId } = await this.directory.run(runId);
     const { document } = await this.answers.one(runId);
     const stream = runStream(companyId, runId);

@@ -1,100 +1,70 @@
 import { Readable } from 'node:stream';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
+import { Controller, Headers, StreamableFile } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { z } from 'zod';
 import { RequestActor } from '../http/actor';
-import { clampedNumber, limitSchema, parse, parseWaitFor, wholeNumber } from '../http/parse';
+import { Handles, Input } from '../http/handles';
+import type { InputOf } from '../http/route';
 import type { Actor } from '../kernel/event';
 import { GetRunLog, StreamRunLog } from './run-log.queries';
-import { DEFAULT_STALE_MS } from './run-reaper';
 import { CancelRun, ReapRuns } from './run.handlers';
 import { GetActiveRun, GetRun, GetRunEvents, ListRuns } from './run.queries';
+import { reapRoutes, runRoutes as routes } from './runs.routes';
 
-const MAX_LOG_PAGE_BYTES = 1024 * 1024;
-/** The longest UTF-8 character: a smaller page could come out empty. */
-const MIN_LOG_PAGE_BYTES = 4;
-
-const offset = wholeNumber.pipe(z.number().int().min(0)).default(0);
-const waitFor = z.unknown().optional();
-
-const listSchema = z.strictObject({
-  agentId: z.string().max(100).optional(),
-  status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out']).optional(),
-  limit: limitSchema(50, 200),
-  cursor: z.string().max(500).optional(),
-  waitFor,
-});
-
-const eventsSchema = z.strictObject({ afterSeq: offset, limit: limitSchema(200, 1_000), waitFor });
-
-const logSchema = z.strictObject({
-  stream: z.enum(['stdout', 'stderr']).optional(),
-  offset,
-  limitBytes: clampedNumber({ fallback: 64 * 1024, min: MIN_LOG_PAGE_BYTES, max: MAX_LOG_PAGE_BYTES }),
-  waitFor,
-});
-
-const reapSchema = z.strictObject({ staleThresholdMs: z.number().int().min(0).default(DEFAULT_STALE_MS) });
-
-@Controller('v1')
+@Controller()
 export class RunsController {
   constructor(
     private readonly commands: CommandBus,
     private readonly queries: QueryBus,
   ) {}
 
-  @Get('companies/:companyId/runs')
-  list(@Param('companyId') companyId: string, @Query() query: unknown) {
-    const { waitFor, ...page } = parse(listSchema, query);
-    return this.queries.execute(new ListRuns(companyId, page, parseWaitFor(waitFor)));
+  @Handles(routes.listRuns)
+  list(@Input() { params, query }: InputOf<typeof routes.listRuns>) {
+    const { waitFor, ...page } = query;
+    return this.queries.execute(new ListRuns(params.companyId, page, waitFor));
   }
 
-  @Get('agents/:agentId/active-run')
-  async active(@Param('agentId') agentId: string, @Query('waitFor') waitFor: unknown) {
-    const run = await this.queries.execute(new GetActiveRun(agentId, parseWaitFor(waitFor)));
+  @Handles(routes.getActiveRun)
+  async active(@Input() { params, query }: InputOf<typeof routes.getActiveRun>) {
+    const run = await this.queries.execute(new GetActiveRun(params.agentId, query.waitFor));
     // An empty body is no JSON: null is written out.
     return run ?? jsonNull();
   }
 
-  @Get('runs/:runId')
-  get(@Param('runId') runId: string, @Query('waitFor') waitFor: unknown) {
-    return this.queries.execute(new GetRun(runId, parseWaitFor(waitFor)));
+  @Handles(routes.getRun)
+  get(@Input() { params, query }: InputOf<typeof routes.getRun>) {
+    return this.queries.execute(new GetRun(params.runId, query.waitFor));
   }
 
-  @Post('runs/:runId/cancel')
-  @HttpCode(202)
-  cancel(@Param('runId') runId: string, @RequestActor() actor: Actor) {
-    return this.commands.execute(new CancelRun(runId, actor));
+  @Handles(routes.cancelRun)
+  cancel(@Input() { params }: InputOf<typeof routes.cancelRun>, @RequestActor() actor: Actor) {
+    return this.commands.execute(new CancelRun(params.runId, actor));
   }
 
-  @Get('runs/:runId/events')
-  events(@Param('runId') runId: string, @Query() query: unknown) {
-    const { afterSeq, limit, waitFor } = parse(eventsSchema, query);
-    return this.queries.execute(new GetRunEvents(runId, afterSeq, limit, parseWaitFor(waitFor)));
+  @Handles(routes.listRunEvents)
+  events(@Input() { params, query }: InputOf<typeof routes.listRunEvents>) {
+    const { afterSeq, limit, waitFor } = query;
+    return this.queries.execute(new GetRunEvents(params.runId, afterSeq, limit, waitFor));
   }
 
-  @Get('runs/:runId/log')
+  @Handles(routes.readRunLog)
   async log(
-    @Param('runId') runId: string,
-    @Query() query: unknown,
+    @Input() { params, query }: InputOf<typeof routes.readRunLog>,
     @Headers('accept') accept: string | undefined,
   ) {
-    const { waitFor: waitForText, ...page } = parse(logSchema, query);
-    const waitFor = parseWaitFor(waitForText);
-    if (prefersPlainText(accept ?? '')) {
-      const bytes = await this.queries.execute(new StreamRunLog(runId, page.stream, page.offset, waitFor));
-      return new StreamableFile(Readable.from(bytes, { objectMode: false }), {
-        type: 'text/plain; charset=utf-8',
-      });
+    const { waitFor, ...page } = query;
+    if (!prefersPlainText(accept ?? '')) {
+      return this.queries.execute(new GetRunLog(params.runId, page, waitFor));
     }
-    return this.queries.execute(new GetRunLog(runId, page, waitFor));
+    const { stream, offset } = page;
+    const bytes = await this.queries.execute(new StreamRunLog(params.runId, stream, offset, waitFor));
+    return new StreamableFile(Readable.from(bytes, { objectMode: false }), {
+      type: 'text/plain; charset=utf-8',
+    });
   }
 
-  @Post('admin/reap')
-  @HttpCode(200)
-  reap(@Body() body: unknown) {
-    const { staleThresholdMs } = parse(reapSchema, body ?? {});
-    return this.commands.execute(new ReapRuns(staleThresholdMs));
+  @Handles(reapRoutes.reapRuns)
+  reap(@Input() { body }: InputOf<typeof reapRoutes.reapRuns>) {
+    return this.commands.execute(new ReapRuns(body.staleThresholdMs));
   }
 }
 

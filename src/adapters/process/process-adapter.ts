@@ -1,5 +1,5 @@
 import type { LocalAdapter } from '../adapter';
-import { fillFromContext } from './context-template';
+import { fillFromContext } from '../context-template';
 import type { ProcessConfig } from './process-config';
 import { processConfigSchema } from './process-config';
 

@@ -1,5 +1,5 @@
 import type { InvocationContext } from '../adapter';
-import { fillFromContext } from './context-template';
+import { fillFromContext } from '../context-template';
 import { processAdapter } from './process-adapter';
 import { processConfigSchema } from './process-config';
 

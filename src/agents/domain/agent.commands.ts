@@ -25,6 +25,7 @@ export type AgentCommand =
   | CancelRun
   | RequestRunEnd
   | FinishRun
+  | ReapRun
   | { type: 'ResetSession'; at: string; taskKey: string | null };
 
 export interface RegisterAgent {
@@ -121,7 +122,10 @@ export interface CancelRun {
   runId: string;
 }
 
-/** The node that runs it found a reason to end it. */
+/**
+ * There is a reason to end a run, other than that somebody wants it cancelled. No claim is compared: a run has one only,
+ * and is over where it has lost that.
+ */
 export interface RequestRunEnd {
   type: 'RequestRunEnd';
   at: string;
@@ -129,11 +133,20 @@ export interface RequestRunEnd {
   cause: EndCause;
 }
 
-export interface FinishRun {
+/** The end of a run, as the node says that has claimed it. */
+export interface FinishRun extends RunEnd {
   type: 'FinishRun';
+  nodeId: string;
+}
+
+/** The end of a run whose node is gone, as another one says. */
+export interface ReapRun extends RunEnd {
+  type: 'ReapRun';
+}
+
+export interface RunEnd {
   at: string;
   runId: string;
-  nodeId: string;
   claimId: string;
   /** For the run that may follow: a retry, or a follow-up. */
   nextRunId: string;

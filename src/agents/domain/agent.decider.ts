@@ -6,9 +6,17 @@ import type { AgentCommand, RegisterAgent, UpdateAgent } from './agent.commands'
 import type { AgentConfiguration, AgentEvent } from './agent.events';
 import { evolveAgent, initialAgent } from './agent.evolve';
 import type { AgentState, RegisteredAgent } from './agent.state';
+import { runningCount } from './agent.state';
 import { cancelled, decideCancelWakeup, decideDue, decideRelease, decideSchedule } from './due.decision';
 
-import { decideCancel, decideFinish, decideRequestEnd, decideStart, endRun } from './run.decision';
+import {
+  decideCancel,
+  decideFinish,
+  decideReap,
+  decideRequestEnd,
+  decideStart,
+  endRun,
+} from './run.decision';
 import { decideWakeup } from './wakeup.decision';
 
 /** The agent is the consistency boundary: whatever must not happen twice or too often is decided here, on its stream. */
@@ -32,7 +40,7 @@ function decideAgent(command: AgentCommand, state: AgentState): readonly AgentEv
       return pause(command, state);
     case 'ResumeAgent':
       refuseStatus(state, 'terminated', 'pending_approval');
-      return state.status === 'paused' ? [{ type: 'AgentResumed', data: id }] : [];
+      return resume(state);
     case 'TerminateAgent':
       return terminate(command.at, state);
     case 'RequestWakeup':
@@ -53,6 +61,8 @@ function decideAgent(command: AgentCommand, state: AgentState): readonly AgentEv
       return decideRequestEnd(command, state);
     case 'FinishRun':
       return decideFinish(command, state);
+    case 'ReapRun':
+      return decideReap(command, state);
     case 'ResetSession':
       return [{ type: 'SessionReset', data: { ...id, taskKey: command.taskKey } }];
     default:
@@ -90,21 +100,29 @@ function update(command: UpdateAgent, state: RegisteredAgent): AgentEvent[] {
 function pause({ reason, at }: { reason: string; at: string }, state: RegisteredAgent): AgentEvent[] {
   refuseStatus(state, 'terminated', 'pending_approval');
   if (state.status === 'paused') return [];
-  const { companyId, agentId } = state;
+  const { companyId, agentId, lastHeartbeatAt } = state;
   const running = [...state.runs.values()].filter((run) => run.status === 'running');
   return [
-    { type: 'AgentPaused', data: { companyId, agentId, reason } },
+    { type: 'AgentPaused', data: { companyId, agentId, reason, lastHeartbeatAt } },
     ...running.flatMap((run) => endRun(run, 'pause', at, state)),
   ];
+}
+
+/** Runs that the pause is still ending keep the agent running. */
+function resume(state: RegisteredAgent): AgentEvent[] {
+  if (state.status !== 'paused') return [];
+  const { companyId, agentId, lastHeartbeatAt } = state;
+  const agentStatus = runningCount(state) > 0 ? 'running' : 'idle';
+  return [{ type: 'AgentResumed', data: { companyId, agentId, agentStatus, lastHeartbeatAt } }];
 }
 
 /** Terminal means terminal: runs are ended, and whatever waits is cancelled. */
 function terminate(at: string, state: RegisteredAgent): AgentEvent[] {
   if (state.status === 'terminated') return [];
-  const { companyId, agentId } = state;
+  const { companyId, agentId, lastHeartbeatAt } = state;
   const waiting = [...state.wakeups.values()].filter((wakeup) => wakeup.status === 'deferred');
   return [
-    { type: 'AgentTerminated', data: { companyId, agentId } },
+    { type: 'AgentTerminated', data: { companyId, agentId, lastHeartbeatAt } },
     ...[...state.runs.values()].flatMap((run) => endRun(run, 'terminate', at, state)),
     ...waiting.map((wakeup) => cancelled(wakeup, 'agent.terminated', state)),
   ];

@@ -30,6 +30,14 @@ interface OfAgent {
   agentId: string;
 }
 
+export type AgentStatus = 'pending_approval' | 'idle' | 'running' | 'error' | 'paused' | 'terminated';
+
+/** So that who follows the log can tell how the agent is without folding its stream. */
+interface LastHeartbeat {
+  /** When a run of the agent ended last, ISO 8601; null: none has. */
+  lastHeartbeatAt: string | null;
+}
+
 export interface AgentConfiguration {
   name: string;
   adapterType: string;
@@ -48,9 +56,12 @@ export type AgentUpdated = DomainEvent<
   OfAgent & AgentConfiguration & { changed: (keyof AgentConfiguration)[] }
 >;
 export type AgentApproved = DomainEvent<'AgentApproved', OfAgent>;
-export type AgentPaused = DomainEvent<'AgentPaused', OfAgent & { reason: string }>;
-export type AgentResumed = DomainEvent<'AgentResumed', OfAgent>;
-export type AgentTerminated = DomainEvent<'AgentTerminated', OfAgent>;
+export type AgentPaused = DomainEvent<'AgentPaused', OfAgent & LastHeartbeat & { reason: string }>;
+export type AgentResumed = DomainEvent<
+  'AgentResumed',
+  OfAgent & LastHeartbeat & { agentStatus: AgentStatus }
+>;
+export type AgentTerminated = DomainEvent<'AgentTerminated', OfAgent & LastHeartbeat>;
 
 export type WakeupSource = 'timer' | 'assignment' | 'on_demand' | 'automation';
 export type TriggerDetail = 'manual' | 'ping' | 'callback' | 'system';
@@ -170,20 +181,23 @@ export type RunQueued = DomainEvent<
 /** The claim: whoever's append of this event is taken runs the adapter, nobody else. */
 export type RunStarted = DomainEvent<
   'RunStarted',
-  OfAgent & {
-    runId: string;
-    wakeupId: string;
-    nodeId: string;
-    claimId: string;
-    attempt: number;
-    startedAt: string;
-    taskKey: string | null;
-    sessionIdBefore: string | null;
-    adapterType: string;
-    /** Of the event that holds the configuration that the run started with. */
-    configurationRevision: Revision;
-    limits: RunLimits;
-  }
+  OfAgent &
+    LastHeartbeat & {
+      runId: string;
+      wakeupId: string;
+      invocationSource: WakeupSource;
+      triggerDetail: TriggerDetail | null;
+      nodeId: string;
+      claimId: string;
+      attempt: number;
+      startedAt: string;
+      taskKey: string | null;
+      sessionIdBefore: string | null;
+      adapterType: string;
+      /** Of the event that holds the configuration that the run started with. */
+      configurationRevision: Revision;
+      limits: RunLimits;
+    }
 >;
 
 export const endCauses = {
@@ -192,6 +206,7 @@ export const endCauses = {
   terminate: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to agent termination' },
   interrupt: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled by a newer wakeup' },
   budget: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to exceeded budget' },
+  shutdown: { status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled due to server shutdown' },
   timeout: { status: 'timed_out', errorCode: 'timeout', error: 'Timed out' },
   silence: { status: 'timed_out', errorCode: 'silence_timeout', error: 'Timed out: no output' },
 } as const satisfies Record<string, { status: FinalRunStatus; errorCode: string; error: string }>;
@@ -248,8 +263,11 @@ export type RunFinished = DomainEvent<
     /** null: the run ended before anybody claimed it. */
     nodeId: string | null;
     claimId: string | null;
+    /** null: it never was. */
+    startedAt: string | null;
     finishedAt: string;
     invocationSource: WakeupSource;
+    triggerDetail: TriggerDetail | null;
     taskKey: string | null;
     status: FinalRunStatus;
     /** Whether another attempt follows: then the wakeup is still open. */
@@ -261,6 +279,8 @@ export type RunFinished = DomainEvent<
     exitedAt: string | null;
     /** Whether the agent has no other running run: then this outcome decides its status. */
     lastRunning: boolean;
+    /** What the agent is after it; null: as before, since the run never was one of its running runs. */
+    agentStatus: AgentStatus | null;
     endCause: EndCause | null;
     sessionIdBefore: string | null;
     sessionIdAfter: string | null;

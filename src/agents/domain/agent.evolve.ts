@@ -115,6 +115,7 @@ function registered(data: AgentRegistered['data'], revision: Revision): Register
     startsToday: { day: '', count: 0 },
     failures: { count: 0, lastMs: 0 },
     lastInterruptMs: null,
+    lastHeartbeatAt: null,
     lastRequest: null,
     lateAbsorbed: [],
   };
@@ -190,7 +191,9 @@ function queueRun(state: RegisteredAgent, data: RunQueued['data']): void {
     attempt,
     notBefore,
     source: data.invocationSource,
+    triggerDetail: data.triggerDetail,
     startedRevision: null,
+    startedAt: null,
     claim: null,
     endCause: null,
     endRequestedAt: null,
@@ -203,6 +206,7 @@ function startRun(state: RegisteredAgent, data: RunStarted['data']): void {
   const run = runOf(state, data.runId);
   run.status = 'running';
   run.startedRevision = state.revision;
+  run.startedAt = data.startedAt;
   run.claim = { nodeId: data.nodeId, claimId: data.claimId, sessionIdBefore: data.sessionIdBefore };
   wakeupOf(state, run.wakeupId).status = 'claimed';
   const day = data.startedAt.slice(0, 10);
@@ -217,6 +221,7 @@ function finishRun(state: RegisteredAgent, data: RunFinished['data']): void {
   const exitedMs = data.exitedAt === null ? Infinity : Date.parse(data.exitedAt);
   state.lateAbsorbed = run.absorbed.filter(({ requestedMs }) => requestedMs > exitedMs);
   if (data.claimId === null) return;
+  state.lastHeartbeatAt = data.finishedAt;
   if (data.status === 'succeeded') state.failures = { count: 0, lastMs: 0 };
   if (data.status === 'failed' || data.status === 'timed_out') {
     state.failures = { count: state.failures.count + 1, lastMs: Date.parse(data.finishedAt) };

@@ -10,6 +10,7 @@ import {
   finish,
   finished,
   finishedUnstarted,
+  hoursLater,
   joinedDeferred,
   paused,
   queuedRun,
@@ -19,6 +20,7 @@ import {
   runningRun,
   sessionReset,
   start,
+  started,
   terminated,
   updated,
   waitingWakeup,
@@ -201,6 +203,39 @@ describe('changing the status', () => {
     ['terminated', [registered(), terminated], 'terminated'],
   ])('is seen: %s', (_name, history, status) => {
     expect(given(...history).state()).toMatchObject({ status });
+  });
+});
+
+describe('what followers of the log need no fold for', () => {
+  const later = hoursLater(1);
+  const ran = [registered(), ...runningRun(1), finished(1, { finishedAt: later })];
+  const lastHeartbeatAt = later;
+
+  test('is when a run ended last', () => {
+    given(...ran)
+      .when(pause)
+      .then({ ...paused, data: { ...paused.data, lastHeartbeatAt } });
+    given(...ran, paused)
+      .when(resume)
+      .then({ ...resumed, data: { ...resumed.data, lastHeartbeatAt } });
+    given(...ran)
+      .when(terminate)
+      .then({ ...terminated, data: { ...terminated.data, lastHeartbeatAt } });
+    given(...ran, ...queuedRun(2))
+      .when(start(2))
+      .then(started(2, { lastHeartbeatAt }));
+  });
+
+  test('is not the end of a run that never was one', () => {
+    given(registered(), ...queuedRun(1), finishedUnstarted(1, 'cancel'))
+      .when(pause)
+      .then(paused);
+  });
+
+  test('is that an agent is running still when it is resumed', () => {
+    given(registered(), ...runningRun(1), paused, endRequested(1, 'pause'))
+      .when(resume)
+      .then({ ...resumed, data: { ...resumed.data, agentStatus: 'running' } });
   });
 });
 

@@ -42,6 +42,8 @@ export interface RegisteredAgent {
   /** Runs that failed in a row, and when the last of them did. */
   failures: { count: number; lastMs: number };
   lastInterruptMs: number | null;
+  /** When a run ended last, ISO 8601. */
+  lastHeartbeatAt: string | null;
   /** Requests are known by the revision of their `WakeupRequested` until they are decided. */
   lastRequest: PendingRequest | null;
   /** Of the run that finished last: wakeups that it took in after it had exited, see `whenBusy: coalesce`. */
@@ -102,13 +104,22 @@ export interface OpenRun {
   /** A retry waits until then, ISO 8601. */
   notBefore: string | null;
   source: WakeupSource;
+  triggerDetail: TriggerDetail | null;
   startedRevision: Revision | null;
-  claim: { nodeId: string; claimId: string; sessionIdBefore: string | null } | null;
+  startedAt: string | null;
+  claim: RunClaim | null;
   endCause: EndCause | null;
   endRequestedAt: string | null;
   sessionReset: boolean;
   /** The newest wakeups that it took in while it was running. */
   absorbed: AbsorbedWakeup[];
+}
+
+/** Who executes a run. */
+export interface RunClaim {
+  nodeId: string;
+  claimId: string;
+  sessionIdBefore: string | null;
 }
 
 /** Enough of a request to make a run of it later. */

@@ -15,6 +15,7 @@ import {
   started,
   waitingWakeup,
   wake,
+  NOW,
 } from '../../../test/support/agent-history';
 import { givenFor } from '../../../test/support/given';
 import { agentDecider } from './agent.decider';
@@ -62,8 +63,10 @@ describe('a daily cap', () => {
       .thenRefused('run_not_startable', { because: 'daily_cap', until: midnight });
     given(...history)
       .when(start(3, { at: midnight }))
-      .then(started(3, { startedAt: midnight }));
-    given(two, ran(1), queuedRun(2)).when(start(2)).then(started(2));
+      .then(started(3, { startedAt: midnight, lastHeartbeatAt: NOW }));
+    given(two, ran(1), queuedRun(2))
+      .when(start(2))
+      .then(started(2, { lastHeartbeatAt: NOW }));
   });
 
   test('is none where the policy has none', () => {

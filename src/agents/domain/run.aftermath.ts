@@ -1,4 +1,4 @@
-import type { FinishRun } from './agent.commands';
+import type { RunEnd } from './agent.commands';
 import type { AgentEvent, FinalRunStatus } from './agent.events';
 import type { AbsorbedWakeup, OpenRun, OpenWakeup, RegisteredAgent } from './agent.state';
 import { policyOf, wakeupOf } from './agent.state';
@@ -26,7 +26,7 @@ export function willRetry(
  * The next attempt, after a pause that doubles each time. A wakeup that waited for the agent is absorbed: the retry
  * takes the run that was reserved for it, so what has joined that wakeup is right there.
  */
-export function retryEvents(command: FinishRun, run: OpenRun, state: RegisteredAgent): AgentEvent[] {
+export function retryEvents(command: RunEnd, run: OpenRun, state: RegisteredAgent): AgentEvent[] {
   const { companyId, agentId } = state;
   const wakeup = wakeupOf(state, run.wakeupId);
   const waiting = waitingFor(run, state);
@@ -57,7 +57,7 @@ export function retryEvents(command: FinishRun, run: OpenRun, state: RegisteredA
 }
 
 /** Under `whenBusy: coalesce`: what came after the process had exited was not covered by it, and gets one follow-up. */
-export function followUpEvents(command: FinishRun, run: OpenRun, state: RegisteredAgent): AgentEvent[] {
+export function followUpEvents(command: RunEnd, run: OpenRun, state: RegisteredAgent): AgentEvent[] {
   const late = lateOf(command, run);
   const [first] = late;
   if (!first || state.status === 'terminated') return [];
@@ -69,7 +69,7 @@ export function followUpEvents(command: FinishRun, run: OpenRun, state: Register
   ];
 }
 
-function lateOf({ outcome }: FinishRun, run: OpenRun): AbsorbedWakeup[] {
+function lateOf({ outcome }: RunEnd, run: OpenRun): AbsorbedWakeup[] {
   const exitedMs = outcome.exitedAt === null ? Infinity : Date.parse(outcome.exitedAt);
   return run.absorbed.filter(({ requestedMs }) => requestedMs > exitedMs);
 }
@@ -88,7 +88,7 @@ function inheritedFrom(wakeup: OpenWakeup) {
 }
 
 /** Between the whole pause and half more, so that agents that failed together don't come back together. */
-function retryAt({ at, jitter }: FinishRun, run: OpenRun, state: RegisteredAgent): string {
+function retryAt({ at, jitter }: RunEnd, run: OpenRun, state: RegisteredAgent): string {
   const backoffMs = (policyOf(state).retry?.backoffSec ?? 0) * 1_000 * 2 ** (run.attempt - 1);
   const pauseMs = Math.min(backoffMs, LONGEST_BACKOFF_MS) * (1 + jitter / 2);
   return new Date(Date.parse(at) + Math.round(pauseMs)).toISOString();

@@ -62,14 +62,15 @@ function joinedRetry(n: number, runId: string): AgentEvent {
 describe('a run that failed', () => {
   test('is tried again after a pause, for what was asked', () => {
     const asked = { source: 'assignment', triggerDetail: 'ping', priority: 3, ...a, taskKey: 't' } as const;
-    const { invocationSource, taskKey, ...frame } = queued(1, asked).data;
+    const { invocationSource, triggerDetail, taskKey, ...frame } = queued(1, asked).data;
     given(agent, queuedRun(1, asked), started(1, { taskKey }))
       .when(finish(1, exitedWith1))
       .then(
-        finished(1, { ...failure, willRetry: true, invocationSource, taskKey }),
+        finished(1, { ...failure, willRetry: true, invocationSource, triggerDetail, taskKey }),
         nextAttempt('r1-next', {
           ...frame,
           invocationSource,
+          triggerDetail,
           taskKey,
           attempt: 2,
           retryOfRunId: 'r1',
@@ -123,7 +124,7 @@ describe('a run that failed', () => {
   test('while its agent is paused it is tried again, and waits for the return', () => {
     given(...running, paused)
       .when(finish(1, exitedWith1))
-      .then(failedOnce, nextAttempt('r1-next'));
+      .then(finished(1, { ...failedOnce.data, agentStatus: 'paused' }), nextAttempt('r1-next'));
     given(...running, failedOnce, nextAttempt(2), paused)
       .when(start(2, { at: hoursLater(1) }))
       .thenRefused('run_not_startable', { because: 'paused', until: null });
@@ -156,7 +157,7 @@ describe('never tried again', () => {
   test('a run of a terminated agent', () => {
     given(...running, terminated)
       .when(finish(1, exitedWith1))
-      .then(finished(1, failure));
+      .then(finished(1, { ...failure, agentStatus: 'terminated' }));
   });
 
   test('a run that nobody had claimed', () => {
@@ -189,7 +190,7 @@ describe('while a retry waits', () => {
       .thenRefused('run_not_startable', early);
     given(...waiting)
       .when(start(2, { at: secondsLater(10) }))
-      .then(started(2, { wakeupId: 'w1', attempt: 2, startedAt: secondsLater(10) }));
+      .then(started(2, { wakeupId: 'w1', attempt: 2, startedAt: secondsLater(10), lastHeartbeatAt: NOW }));
   });
 
   test('later wakeups of its key join it, others do not', () => {
@@ -304,7 +305,7 @@ test('a session that a failed attempt left is that of the next', () => {
     .then(over, nextAttempt('r1-next'));
   given(...running, over, nextAttempt(2, { notBefore: NOW }))
     .when(start(2))
-    .then(started(2, { wakeupId: 'w1', attempt: 2, sessionIdBefore: 's1' }));
+    .then(started(2, { wakeupId: 'w1', attempt: 2, sessionIdBefore: 's1', lastHeartbeatAt: NOW }));
 });
 
 test('deferring is not forgotten beside a retry of another key', () => {

@@ -1,8 +1,8 @@
 import { DomainError } from '../../kernel/errors';
-import type { CancelRun, FinishRun, RequestRunEnd, StartRun } from './agent.commands';
-import type { AgentEvent, EndCause, FinalRunStatus, RunFinished } from './agent.events';
+import type { CancelRun, FinishRun, ReapRun, RequestRunEnd, RunEnd, StartRun } from './agent.commands';
+import type { AgentEvent, AgentStatus, EndCause, FinalRunStatus, RunFinished } from './agent.events';
 import { endCauses } from './agent.events';
-import type { OpenRun, RegisteredAgent } from './agent.state';
+import type { OpenRun, RegisteredAgent, RunClaim } from './agent.state';
 import { hasFreeSlot, policyOf, runningCount, sessionOf, startsOn } from './agent.state';
 import { runLimits } from './policy';
 import { followUpEvents, retryEvents, willRetry } from './run.aftermath';
@@ -32,6 +32,8 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
         agentId,
         runId: run.runId,
         wakeupId: run.wakeupId,
+        invocationSource: run.source,
+        triggerDetail: run.triggerDetail,
         nodeId: command.nodeId,
         claimId: command.claimId,
         attempt: run.attempt,
@@ -41,6 +43,7 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
         adapterType: configuration.adapterType,
         configurationRevision: state.configurationRevision,
         limits: runLimits(configuration.runtimeConfig.heartbeat),
+        lastHeartbeatAt: state.lastHeartbeatAt,
       },
     },
   ];
@@ -76,15 +79,26 @@ export function endRun(run: OpenRun, cause: EndCause, at: string, state: Registe
   ];
 }
 
-/**
- * The end of a claimed run. An ending that was recorded first decides the outcome, whatever the process did after it.
- */
 export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentEvent[] {
   const run = state.runs.get(command.runId);
   if (!run) return [];
   if (run.claim?.claimId !== command.claimId || run.claim.nodeId !== command.nodeId) {
     throw new DomainError('claim_lost', undefined, { runId: run.runId });
   }
+  return finishClaimed(run, run.claim, command, state);
+}
+
+/** Whoever finds a run whose node is gone may end it, but no other run than the one that it has found. */
+export function decideReap(command: ReapRun, state: RegisteredAgent): AgentEvent[] {
+  const run = state.runs.get(command.runId);
+  if (!run?.claim || run.claim.claimId !== command.claimId) return [];
+  return finishClaimed(run, run.claim, command, state);
+}
+
+/**
+ * The end of a claimed run. An ending that was recorded first decides the outcome, whatever the process did after it.
+ */
+function finishClaimed(run: OpenRun, claim: RunClaim, command: RunEnd, state: RegisteredAgent): AgentEvent[] {
   const { outcome } = command;
   const verdict = weighOutcome(run, outcome);
   const { status, errorCode, error } = verdict;
@@ -97,10 +111,12 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
         agentId: state.agentId,
         runId: run.runId,
         wakeupId: run.wakeupId,
-        nodeId: command.nodeId,
-        claimId: command.claimId,
+        nodeId: claim.nodeId,
+        claimId: claim.claimId,
+        startedAt: run.startedAt,
         finishedAt: command.at,
         invocationSource: run.source,
+        triggerDetail: run.triggerDetail,
         taskKey: run.taskKey,
         status,
         willRetry: retries,
@@ -111,7 +127,8 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
         exitedAt: outcome.exitedAt,
         endCause: run.endCause,
         lastRunning: runningCount(state) === 1,
-        sessionIdBefore: run.claim.sessionIdBefore,
+        agentStatus: statusAfter(status, state),
+        sessionIdBefore: claim.sessionIdBefore,
         sessionIdAfter: sessionAfter(run, outcome, state),
         sessionReset: run.sessionReset,
         report: outcome.report,
@@ -123,13 +140,20 @@ export function decideFinish(command: FinishRun, state: RegisteredAgent): AgentE
   ];
 }
 
+/** What the agent is when a running run has ended so. */
+function statusAfter(ended: FinalRunStatus, state: RegisteredAgent): AgentStatus {
+  if (state.status !== 'active') return state.status;
+  if (runningCount(state) > 1) return 'running';
+  return ended === 'failed' || ended === 'timed_out' ? 'error' : 'idle';
+}
+
 interface Verdict {
   status: FinalRunStatus;
   errorCode: string | null;
   error: string | null;
 }
 
-function weighOutcome(run: OpenRun, outcome: FinishRun['outcome']): Verdict {
+function weighOutcome(run: OpenRun, outcome: RunEnd['outcome']): Verdict {
   const { errorCode, error, exitCode, report } = outcome;
   // A process that outlived SIGKILL is reported as such, whatever it was to be ended for.
   if (errorCode === 'kill_failed') return { status: 'failed', errorCode, error };
@@ -142,7 +166,7 @@ function weighOutcome(run: OpenRun, outcome: FinishRun['outcome']): Verdict {
   return { status: 'failed', errorCode: 'adapter_failed', error: 'Adapter failed' };
 }
 
-function sessionAfter(run: OpenRun, outcome: FinishRun['outcome'], state: RegisteredAgent): string | null {
+function sessionAfter(run: OpenRun, outcome: RunEnd['outcome'], state: RegisteredAgent): string | null {
   const current = sessionOf(state, run.taskKey);
   if (run.sessionReset) return current;
   if (outcome.report?.clearSession) return null;
@@ -160,8 +184,10 @@ function finishedUnstarted(run: OpenRun, cause: EndCause, at: string, state: Reg
       wakeupId: run.wakeupId,
       nodeId: null,
       claimId: null,
+      startedAt: null,
       finishedAt: at,
       invocationSource: run.source,
+      triggerDetail: run.triggerDetail,
       taskKey: run.taskKey,
       status,
       willRetry: false,
@@ -172,6 +198,7 @@ function finishedUnstarted(run: OpenRun, cause: EndCause, at: string, state: Reg
       exitedAt: null,
       endCause: cause,
       lastRunning: false,
+      agentStatus: null,
       sessionIdBefore: null,
       sessionIdAfter: null,
       sessionReset: false,

@@ -51,6 +51,7 @@ describe('starting', () => {
         data: {
           ...{ companyId: COMPANY, agentId: AGENT, runId: 'r1', wakeupId: 'w1' },
           ...{ nodeId: 'node-2', claimId: 'x', attempt: 1, sessionIdBefore: null, adapterType: 'process' },
+          ...{ invocationSource: 'on_demand', triggerDetail: null, lastHeartbeatAt: null },
           ...{ startedAt: NOW, taskKey: null, configurationRevision: 0, limits },
         },
       });
@@ -63,7 +64,7 @@ describe('starting', () => {
     const history = [...running, finished(1, { sessionIdAfter: 's1' }), ...queuedRun(2)];
     given(...history)
       .when(start(2))
-      .then(started(2, { sessionIdBefore: 's1' }));
+      .then(started(2, { sessionIdBefore: 's1', lastHeartbeatAt: NOW }));
   });
 
   test('again, by the same claim, changes nothing', () => {
@@ -129,7 +130,7 @@ describe('starting', () => {
         .thenRefused(...noSlot);
       given(...history, started(2), queuedRun(3), finished(1, { lastRunning: false }))
         .when(start(3))
-        .then(started(3));
+        .then(started(3, { lastHeartbeatAt: NOW }));
     });
 
     test('as the policy is now', () => {
@@ -172,7 +173,8 @@ describe('cancelling', () => {
           ...{ status: 'cancelled', errorCode: 'cancelled', error: 'Cancelled by control plane' },
           ...{ exitCode: null, signal: null, exitedAt: null, endCause: 'cancel', lastRunning: false },
           ...{ sessionIdBefore: null, sessionIdAfter: null, sessionReset: false, report: null, log: null },
-          ...{ finishedAt: NOW, invocationSource: 'on_demand', taskKey: null },
+          ...{ startedAt: null, finishedAt: NOW, taskKey: null, agentStatus: null },
+          ...{ invocationSource: 'on_demand', triggerDetail: null },
           ...{ willRetry: false, settlement: null },
         },
       });
@@ -390,11 +392,12 @@ describe('finishing', () => {
   });
 
   test('is possible whatever has become of the agent', () => {
-    for (const event of [paused, terminated]) {
-      given(...running, event)
-        .when(finish(1))
-        .then(finished(1));
-    }
+    given(...running, paused)
+      .when(finish(1))
+      .then(finished(1, { agentStatus: 'paused' }));
+    given(...running, terminated)
+      .when(finish(1))
+      .then(finished(1, { agentStatus: 'terminated' }));
   });
 
   test('says whether another run is still running', () => {
@@ -516,4 +519,34 @@ describe('the session', () => {
 test('a run that is over gives its wakeup back', () => {
   const state = given(...running, finished(1)).state();
   expect(state).toMatchObject({ status: 'active', runs: new Map(), wakeups: new Map() });
+});
+
+describe('reaping', () => {
+  const lost = { exitCode: null, exitedAt: null, errorCode: 'process_lost', error: 'lost' };
+  const { nodeId: _nodeId, ...end } = finish(1, lost);
+  const reap = { ...end, type: 'ReapRun' } as const;
+
+  test('ends a run in the name of the node that had it', () => {
+    const verdict = { status: 'failed', errorCode: 'process_lost', error: 'lost' } as const;
+    given(...running)
+      .when(reap)
+      .then(finished(1, { ...verdict, exitCode: null, exitedAt: null }));
+  });
+
+  test('leaves the cause that was recorded first', () => {
+    given(...running, endRequested(1, 'cancel'))
+      .when(reap)
+      .then(finished(1, { ...endCauses.cancel, endCause: 'cancel', exitCode: null, exitedAt: null }));
+  });
+
+  test('leaves alone what is another claim, queued, final or unknown', () => {
+    given(...running)
+      .when({ ...reap, claimId: 'c-other' })
+      .thenNothing();
+    given(registered(), queuedRun(1)).when(reap).thenNothing();
+    given(...running, finished(1))
+      .when(reap)
+      .thenNothing();
+    given(registered()).when(reap).thenNothing();
+  });
 });

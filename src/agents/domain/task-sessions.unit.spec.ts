@@ -49,7 +49,7 @@ test.each([
 ])('a run of task %s starts with the session %s', (taskKey, sessionIdBefore) => {
   given(agent, ran(1, null, 's1'), ran(2, 't', 's2'), queuedRun(3, { taskKey }))
     .when(start(3))
-    .then(started(3, { taskKey, sessionIdBefore }));
+    .then(started(3, { taskKey, sessionIdBefore, lastHeartbeatAt: NOW }));
 });
 
 test.each([

@@ -167,7 +167,7 @@ describe('coalesce', () => {
   test('nothing follows for a terminated agent', () => {
     given(...busy, absorbed(2, 11), terminated)
       .when(finish(1, { exitedAt }))
-      .then(finished(1, { exitedAt }));
+      .then(finished(1, { exitedAt, agentStatus: 'terminated' }));
   });
 
   test('remembers the newest 100', () => {

@@ -8,7 +8,13 @@ export const RUN_LOG_SCHEMA_VERSION = 1;
 
 export type OutputStream = 'stdout' | 'stderr';
 
-export interface LogChunkHeader {
+/** So that who follows logs needs no other event to tell whose they are. */
+interface OfRun {
+  agentId: string;
+  runId: string;
+}
+
+export interface LogChunkHeader extends OfRun {
   stream: OutputStream;
   /** Of the first byte, in its stream: counts what the agent wrote, gaps included. */
   offset: number;
@@ -23,7 +29,7 @@ export interface LogChunkHeader {
 }
 
 /** Bytes that the agent wrote and that are not recorded, because the run was past its quota. */
-export interface LogGapData {
+export interface LogGapData extends OfRun {
   stream: OutputStream;
   /** Byte offsets in the stream; `to` is exclusive. */
   from: number;

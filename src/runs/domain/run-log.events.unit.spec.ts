@@ -2,6 +2,7 @@ import type { LogChunkHeader } from './run-log.events';
 import { decodeLogChunk, encodeLogChunk } from './run-log.events';
 
 const header: LogChunkHeader = {
+  ...{ agentId: 'a', runId: 'r' },
   ...{ stream: 'stderr', offset: 5, length: 4, otherOffset: 6, logOffset: 11, enc: null },
 };
 

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await bench.close();
-  for (const { runId } of runs.splice(0)) expect(processTreeOf(runId, null).living()).toEqual([]);
+  for (const { runId } of runs.splice(0)) expect(await processTreeOf(runId, null).living()).toEqual([]);
 });
 
 const LINES = 60;
@@ -68,7 +68,7 @@ describe('a run that is left alone and taken up again', () => {
     await bench.untilOutput(run, 'line 10\n');
     await bench.restart();
     expect(bench.authority.outcomes.size).toBe(0);
-    expect(processTreeOf(run.runId, null).living().length).toBeGreaterThan(0);
+    expect((await processTreeOf(run.runId, null).living()).length).toBeGreaterThan(0);
     await expectWholeAndOnce(run, await bench.adopt(run));
   });
 
@@ -159,9 +159,9 @@ describe('a run whose process is gone', () => {
     await bench.restart();
     process.kill(leader.pid, 'SIGKILL');
     await untilGone(leader);
-    expect(processTreeOf(run.runId, null).living()).not.toEqual([]);
+    expect(await processTreeOf(run.runId, null).living()).not.toEqual([]);
     expect(await bench.adopt(run)).toMatchObject({ errorCode: 'process_lost' });
-    expect(processTreeOf(run.runId, null).living()).toEqual([]);
+    expect(await processTreeOf(run.runId, null).living()).toEqual([]);
   });
 
   test('and was to be ended needs no further reason', async () => {
@@ -235,7 +235,7 @@ describe('a server that dies by kill -9', () => {
       run,
       death: { eventType: 'ProcessRecorded', when: 'before' },
     });
-    while (processTreeOf(run.runId, null).living().length > 0) await shortly();
+    while ((await processTreeOf(run.runId, null).living()).length > 0) await shortly();
     expect(existsSync(join(bench.folder, 'ran'))).toBe(false);
     bench = await RunnerBench.open(bench.folder);
   });
@@ -284,8 +284,8 @@ test('what is left of runs that are over is ended and removed, and the rest is l
   const ended = await endLeftovers({ runsFolder, isOver, logger: silentLogger });
   expect(ended.sort()).toEqual([over.runId, 'unknown'].sort());
   expect(existsSync(join(runsFolder, over.runId))).toBe(false);
-  expect(processTreeOf(over.runId, null).living()).toEqual([]);
-  expect(processTreeOf(going.runId, null).living()).not.toEqual([]);
+  expect(await processTreeOf(over.runId, null).living()).toEqual([]);
+  expect(await processTreeOf(going.runId, null).living()).not.toEqual([]);
   expect(await bench.adopt({ ...going, endCause: 'cancel' })).toMatchObject({ signal: 'SIGTERM' });
   expect(
     await endLeftovers({ runsFolder: join(bench.folder, 'none'), isOver, logger: silentLogger }),

@@ -13,8 +13,8 @@ const runs: ClaimedRun[] = [];
 beforeAll(async () => {
   bench = await RunnerBench.open(temporaryFolder());
 });
-afterEach(() => {
-  for (const { runId } of runs.splice(0)) expect(processTreeOf(runId, null).living()).toEqual([]);
+afterEach(async () => {
+  for (const { runId } of runs.splice(0)) expect(await processTreeOf(runId, null).living()).toEqual([]);
 });
 afterAll(() => bench.close());
 
@@ -374,7 +374,7 @@ describe('an ending', () => {
     runs.push(run);
     await bench.start(run);
     const unmarked = Number(/ready (\d+) /.exec(await bench.untilOutput(run, ' \n'))![1]);
-    expect(processTreeOf(run.runId, null).living()).toContain(unmarked);
+    expect(await processTreeOf(run.runId, null).living()).toContain(unmarked);
     bench.runner.end(run.runId, 'cancel');
     expect(await bench.outcomeOf(run)).toMatchObject({ signal: 'SIGKILL' });
     expect(livingProcess(unmarked)).toBeNull();

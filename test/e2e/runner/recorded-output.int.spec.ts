@@ -186,8 +186,9 @@ describe('a log with a gap', () => {
   test('has pages that end at the gap, and go on behind it', async () => {
     await output.finish();
     await output.finalize();
+    const { agentId, runId } = output.run;
     expect(await gapsOf(output)).toEqual([
-      { stream: 'stdout', from: 10, to: 28, otherOffset: 0, logOffset: 10 },
+      { agentId, runId, stream: 'stdout', from: 10, to: 28, otherOffset: 0, logOffset: 10 },
     ]);
     const reader = new RunLogReader(log);
     const read = async (offset: number) => {

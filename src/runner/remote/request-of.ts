@@ -1,0 +1,52 @@
+import type { RemoteInvocation } from '../../adapters/adapter';
+import { secretNames } from '../../adapters/adapter';
+import type { ClaimedRun } from '../run-authority';
+import type { RunEventInput } from '../run-event-writer';
+import type { HttpRequest } from './http-request';
+import { checkHeaders, shownUrl } from './http-request';
+
+const UNDERSTOOD = 'application/json, application/x-ndjson, text/event-stream, text/*;q=0.5';
+
+/**
+ * What is sent for a run. A configuration may ask for another answer, but not say that another run is meant.
+ *
+ * @param configured the headers of the invocation, with the values of secrets
+ * @throws RunFailure `adapter_failed` that names the header, and not its value
+ */
+export function requestOf(
+  { method, url, body }: RemoteInvocation,
+  configured: Readonly<Record<string, string>>,
+  run: ClaimedRun,
+): HttpRequest {
+  // As `fetch` does it; a file that a secret was read from often ends with a line feed.
+  const trimmed = Object.entries(configured).map(([name, value]) => [name, value.trim()]);
+  const headers = {
+    accept: UNDERSTOOD,
+    'user-agent': 'reveille',
+    ...(Object.fromEntries(trimmed) as Record<string, string>),
+    'accept-encoding': 'identity',
+    'reveille-company-id': run.companyId,
+    'reveille-agent-id': run.agentId,
+    'reveille-run-id': run.runId,
+  };
+  checkHeaders(headers);
+  return { method, url, headers, body };
+}
+
+/** Says what is sent, and never a value of a header. */
+export function invokedEvent(
+  run: ClaimedRun,
+  invocation: RemoteInvocation,
+  request: HttpRequest,
+): RunEventInput {
+  const url = shownUrl(request.url);
+  const payload = {
+    adapterType: run.adapterType,
+    method: request.method,
+    url,
+    headerNames: Object.keys(request.headers).sort(),
+    secretNames: secretNames(invocation.headers),
+    bodyBytes: Buffer.byteLength(request.body ?? ''),
+  };
+  return { eventType: 'adapter.invoke', message: `${run.adapterType}: ${request.method} ${url}`, payload };
+}

@@ -1,0 +1,31 @@
+import { existsSync, fstatSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '../../test/support/temporary-folder';
+import { RunFolder } from './run-folder';
+
+describe('a folder that is made ready again, because nothing was executed the first time', () => {
+  it('has its spools all the while', async () => {
+    const folder = new RunFolder(temporaryFolder(), 'run');
+    await folder.create({}, null);
+    const { stdout, stderr, close } = folder.openForAgent(false);
+
+    await folder.create({}, null);
+
+    // Still the same files: not for a moment were they gone.
+    expect([stdout, stderr].map((spool) => fstatSync(spool).nlink)).toEqual([1, 1]);
+    close();
+  });
+
+  it('knows nothing of the first wrapper', async () => {
+    const folder = new RunFolder(temporaryFolder(), 'run');
+    await folder.create({}, null);
+    writeFileSync(join(folder.path, 'pid'), '1 2 boot\n');
+    writeFileSync(join(folder.path, 'exit'), '0\n');
+
+    await folder.create({ attempt: 2 }, 'hello');
+
+    expect(await folder.identity()).toBeNull();
+    expect(existsSync(join(folder.path, 'exit'))).toBe(false);
+    expect(statSync(folder.contextFile).size).toBe('{"attempt":2}'.length);
+  });
+});

@@ -1,0 +1,123 @@
+import type { AgentsStore } from '../agents/agents.store';
+import type { RunSettlement } from '../costs/run-settlement';
+import type { EventLog } from '../event-log/event-log';
+import { untilAvailable } from '../event-log/until-available';
+import type { Clock } from '../kernel/clock';
+import { endTree } from '../runner/ending';
+import { processTreeOf } from '../runner/process-tree';
+import type { RunOutcome } from '../runner/run-authority';
+import { RunEventWriter } from '../runner/run-event-writer';
+import { readHistory } from '../runner/run-history';
+import { RunLogWriter } from '../runner/run-log-writer';
+import type { RunnerLogger } from '../runner/runner-deps';
+import { lifecycle } from './domain/run.events';
+import type { Lease } from './node-leases';
+import type { RunAddress } from './run-claims';
+import { RunLogReader } from './run-log-reader';
+
+const GRACE_MS = 5_000;
+const LAST_OUTPUT_BYTES = 2_048;
+
+/** A run on the log that is running on a node which is gone. */
+export interface OrphanedRun extends RunAddress {
+  nodeId: string | null;
+  claimId: string | null;
+}
+
+/** Closes the books of runs whose node is gone, as far as they can be known without its disk. */
+export class OrphanedRuns {
+  constructor(
+    private readonly deps: {
+      nodeId: string;
+      agents: AgentsStore;
+      log: EventLog;
+      clock: Clock;
+      settlement: RunSettlement;
+      logger: RunnerLogger;
+    },
+  ) {}
+
+  /**
+   * Ends a run as `process_lost`. What is known of it is on its streams before it is over.
+   *
+   * @param lease what its node has said last
+   * @param signal ends the waiting for a log that does not answer
+   * @returns whether the run was still there to be ended
+   */
+  async reap(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<boolean> {
+    if (!(await this.isStillClaimed(run))) return false;
+    await this.recordLoss(run, lease, signal);
+    if (!(await this.endWhatLives(run, signal))) return false;
+    const writer = await RunLogWriter.open(this.deps, this.source(run), signal);
+    return this.finish(run, {
+      exitCode: null,
+      signal: null,
+      exitedAt: null,
+      errorCode: 'process_lost',
+      error: lifecycle.processLost,
+      report: null,
+      log: await writer.finalize(null),
+    });
+  }
+
+  private async isStillClaimed({ runId, claimId, ...address }: OrphanedRun): Promise<boolean> {
+    const claim = await this.deps.agents.inspect(address, (state) =>
+      state.status === 'unregistered' ? null : (state.runs.get(runId)?.claim?.claimId ?? null),
+    );
+    return claim !== null && claim === claimId;
+  }
+
+  /** Once, also where an earlier attempt got no further than this. */
+  private async recordLoss(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<void> {
+    const { log } = this.deps;
+    const history = await untilAvailable(() => readHistory(log, run), signal);
+    if (history.errors.has('process_lost')) return;
+    const reader = new RunLogReader(log);
+    const lastOf = async (stream: 'stdout' | 'stderr') =>
+      (await reader.excerpt({ ...run, stream }, LAST_OUTPUT_BYTES)).toString();
+    const payload = {
+      code: 'process_lost',
+      nodeId: run.nodeId,
+      pid: history.process?.pid ?? null,
+      signal: null,
+      lease: lease && { renewedAt: lease.renewedAt, backBy: lease.backBy },
+      lastOutput: { stdout: await lastOf('stdout'), stderr: await lastOf('stderr') },
+    };
+    const events = new RunEventWriter(this.deps, this.source(run), signal);
+    await events.append({ eventType: 'error', level: 'error', message: lifecycle.processLost, payload });
+  }
+
+  /** Its node may have been on this machine, and may have left its processes here. */
+  private async endWhatLives({ runId }: OrphanedRun, signal: AbortSignal): Promise<boolean> {
+    const { sent, survivors } = await endTree(
+      processTreeOf(runId, null),
+      { graceMs: GRACE_MS, leader: undefined },
+      signal,
+    );
+    const { logger } = this.deps;
+    if (sent.length > 0) logger.warn({ runId, sent }, 'ended processes of a run whose node is gone');
+    if (survivors.length > 0) logger.error({ runId, survivors }, 'a run cannot be reaped while it lives');
+    return survivors.length === 0;
+  }
+
+  private async finish(run: OrphanedRun, outcome: RunOutcome): Promise<boolean> {
+    const { agents, nodeId, settlement } = this.deps;
+    const { runId, claimId } = run;
+    const { events } = await agents.execute(
+      run,
+      { type: 'ReapRun', runId, claimId: claimId!, outcome, settlement: await settlement.of(run, outcome) },
+      { actor: { type: 'node', id: nodeId } },
+      () => undefined,
+    );
+    return events.length > 0;
+  }
+
+  private source({ companyId, agentId, runId, claimId }: OrphanedRun) {
+    const { nodeId } = this.deps;
+    const actor = { type: 'node', id: nodeId } as const;
+    return {
+      run: { companyId, agentId, runId },
+      origin: { correlationId: runId, causationId: claimId, commandId: runId, actor, nodeId },
+    };
+  }
+}
