@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import type { INestApplicationContext } from '@nestjs/common';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import type { Namespace, Server, ServerOptions } from 'socket.io';
+import type { Gate } from '../auth/gate';
+
+/** Clients send subscriptions, nothing else. */
+const MAX_RECEIVED_BYTES = 16 * 1024;
+/** For a connection to say which namespace it wants, with its token. */
+const CONNECT_MS = 10_000;
+
+/** Socket.IO on the server's own port: closed to web pages of others, and to everything but the namespaces there are. */
+export class LiveSocketAdapter extends IoAdapter {
+  constructor(
+    app: INestApplicationContext,
+    private readonly gate: Gate,
+  ) {
+    super(app);
+  }
+
+  override createIOServer(port: number, options?: Partial<ServerOptions>): Server {
+    const server = super.createIOServer(port, {
+      ...options,
+      serveClient: false,
+      maxHttpBufferSize: MAX_RECEIVED_BYTES,
+      connectTimeout: CONNECT_MS,
+      allowRequest: (
+        { headers }: IncomingMessage,
+        answer: (error: string | null, isFine: boolean) => void,
+      ) => {
+        const refusal = this.gate.refusalOfOrigin(headers);
+        answer(refusal?.message ?? null, refusal === null);
+      },
+    } as ServerOptions);
+    server.use((_socket, next) => next(new Error('the namespace is /live')));
+    return server;
+  }
+
+  /**
+   * Ends the connections. The HTTP server is not closed here, as Socket.IO would, and wait for clients that ask again
+   * and again: whoever opened it closes it.
+   */
+  override async close(server: Server | Namespace): Promise<void> {
+    if ('engine' in server) server.engine.close();
+  }
+}

@@ -1,0 +1,129 @@
+import type { OnModuleDestroy } from '@nestjs/common';
+import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
+import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import type { Namespace, Socket } from 'socket.io';
+import { ADMIN, Gate } from '../auth/gate';
+import { parse } from '../http/parse';
+import { domainErrorOf } from '../http/problem.filter';
+import { DomainError } from '../kernel/errors';
+import type { Actor } from '../kernel/event';
+import type { Follower } from './follower';
+import { subscription, unsubscription } from './live.schemas';
+import { roomOf } from './live-scope';
+import type { LiveSink } from './live-sink';
+import { LiveStreams } from './live-streams';
+import { SocketCarrier } from './socket-carrier';
+
+const MAX_SUBSCRIPTIONS = 100;
+/** For clients to hear that the server is stopping. */
+const LAST_WORDS_MS = 1_000;
+
+/** What a socket has asked for. */
+interface Session {
+  principal: Actor;
+  sink: LiveSink;
+  /** By room. */
+  followers: Map<string, Follower>;
+}
+
+type Answer = (answer: object) => void;
+
+/** The live stream over Socket.IO. Owns its sockets: nobody else writes to them. */
+@WebSocketGateway({ namespace: '/live' })
+export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnection<Socket>, OnModuleDestroy {
+  private readonly sessions = new WeakMap<Socket, Session>();
+  private readonly stopping = new AbortController();
+
+  constructor(
+    private readonly live: LiveStreams,
+    private readonly gate: Gate,
+  ) {}
+
+  /** Before a socket is connected; guards do not stand before connections. */
+  afterInit(namespace: Namespace): void {
+    namespace.use((socket, next) => {
+      const { token } = socket.handshake.auth;
+      const refusal = this.gate.refusalOf(
+        socket.handshake.headers,
+        typeof token === 'string' ? token : undefined,
+      );
+      if (refusal) return next(Object.assign(new Error(refusal.code), { data: problemOf(refusal) }));
+      next();
+    });
+  }
+
+  handleConnection(socket: Socket): void {
+    const sink = this.live.openSink(new SocketCarrier(socket, this.stopping.signal));
+    socket.once('disconnect', () => sink.end());
+    this.sessions.set(socket, { principal: ADMIN, sink, followers: new Map() });
+  }
+
+  @SubscribeMessage('subscribe')
+  async subscribe(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack: Answer = () => undefined,
+  ): Promise<void> {
+    try {
+      const { position, follower } = await this.newFollower(this.sessionOf(socket), body);
+      // What is told comes behind the answer.
+      ack({ position });
+      follower.start();
+    } catch (error) {
+      ack(problemOf(domainErrorOf(error)));
+    }
+  }
+
+  @SubscribeMessage('unsubscribe')
+  async unsubscribe(
+    @ConnectedSocket() socket: Socket,
+    @MessageBody() body: unknown,
+    @Ack() ack: Answer = () => undefined,
+  ): Promise<void> {
+    try {
+      const { companyId, agentId, runId } = parse(unsubscription, body ?? {});
+      const { followers } = this.sessionOf(socket);
+      const room = runId ?? agentId ?? companyId!;
+      const follower = followers.get(room);
+      follower?.stop();
+      followers.delete(room);
+      ack({ unsubscribed: follower !== undefined });
+    } catch (error) {
+      ack(problemOf(domainErrorOf(error)));
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.live.stop();
+    setTimeout(() => this.stopping.abort(), LAST_WORDS_MS).unref();
+  }
+
+  /** A second subscription to the same thing takes the place of the first. */
+  private async newFollower(
+    { principal, sink, followers }: Session,
+    body: unknown,
+  ): Promise<{ position: string; follower: Follower }> {
+    const { after, ...wanted } = parse(subscription, body ?? {});
+    const scope = await this.live.scopeOf(principal, wanted);
+    const from = await this.live.begin(after);
+    const room = roomOf(scope);
+    if (!followers.has(room) && followers.size >= MAX_SUBSCRIPTIONS) {
+      throw new DomainError('bad_request', `a socket has at most ${MAX_SUBSCRIPTIONS} subscriptions`);
+    }
+    followers.get(room)?.stop();
+    const follower = this.live.follow(scope, from, sink, () => followers.values());
+    followers.set(room, follower);
+    return { position: `${from.position}`, follower };
+  }
+
+  private sessionOf(socket: Socket): Session {
+    const session = this.sessions.get(socket);
+    if (!session) throw new Error('a socket without a session');
+    return session;
+  }
+}
+
+/** How a refusal is answered: with the code of `docs/errors.md`. */
+function problemOf({ code, message, details }: DomainError): object {
+  return { error: code, message, ...details };
+}
