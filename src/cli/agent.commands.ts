@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
-import type { AgentRequest, AgentView } from './api-client';
+import { Option } from 'commander';
+import type { AgentStatus, AgentView, RuntimeStateView } from '../client';
+import type { ConfigurationOptions, RegistrationOptions } from './agent-registration';
+import { addConfigurationOptions, patchOf, registrationOf } from './agent-registration';
 import type { ClientOptions, CompanyOptions } from './client-command';
 import {
   clientCommand,
@@ -10,27 +10,13 @@ import {
   collect,
   companyOf,
   companyOption,
-  jsonObject,
   quietOption,
   wholeNumber,
 } from './client-command';
-import { CliError, ExitCode } from './failures';
 import { printDetails, printJson, printLines, printTable } from './output';
 import { ago, dollars } from './text';
 
-interface AddOptions extends CompanyOptions {
-  configFile?: string;
-  adapter?: string;
-  command?: string;
-  arg?: string[];
-  cwd?: string;
-  env?: Record<string, string>;
-  stdin?: string;
-  policy?: Record<string, unknown>;
-  externalKey?: string;
-  requiresApproval?: boolean;
-  quiet?: boolean;
-}
+const statuses: AgentStatus[] = ['pending_approval', 'idle', 'running', 'error', 'paused', 'terminated'];
 
 const statusCommands = {
   pause: 'pause an agent: its runs are ended, and what waits is held',
@@ -42,25 +28,11 @@ const statusCommands = {
 export function addAgentCommands(program: Command): void {
   const agent = program.command('agent').description('what can be woken');
   addRegistration(agent);
-
-  clientCommand(agent, 'list', 'list the agents of a company')
-    .addOption(companyOption())
-    .option('--status <status>', 'only those: pending_approval, idle, running, error, paused or terminated')
-    .option('--limit <n>', 'at most so many', wholeNumber(1), 100)
-    .addOption(quietOption())
-    .action(async (options: CompanyOptions & { status?: string; limit: number; quiet?: boolean }) => {
-      const api = clientFor(options);
-      const [company, { status, limit }] = [companyOf(options), options];
-      const page = await collect(limit, (range) => api.agents(company, { status, ...range }));
-      if (options.json) return printJson(page);
-      if (options.quiet) return printLines(page.items.map(({ id }) => id));
-      printTable(columns, page.items);
-    });
-
+  addList(agent);
   clientCommand(agent, 'show <id>', 'show an agent').action(async (id: string, options: ClientOptions) => {
     show(await clientFor(options).agent(id), options);
   });
-
+  addUpdate(agent);
   for (const change of Object.keys(statusCommands) as (keyof typeof statusCommands)[]) {
     clientCommand(agent, `${change} <id>`, statusCommands[change]).action(
       async (id: string, options: ClientOptions) => {
@@ -68,26 +40,12 @@ export function addAgentCommands(program: Command): void {
       },
     );
   }
+  addStateCommands(agent);
 }
 
 function addRegistration(agent: Command): void {
-  clientCommand(agent, 'add [name]', 'register an agent')
-    .addOption(companyOption())
-    .option('--config-file <file>', 'the whole registration as JSON; the name and other options come on top')
-    .option('--adapter <type>', 'how it is executed (default: process)')
-    .option('--command <command>', 'the program that is the agent')
-    .option('--arg <argument>', 'an argument of the program; may be repeated', collectArgument)
-    .option('--cwd <folder>', "where it works (default: a folder of the run's own)")
-    .option('--env <name=value>', 'a variable of its environment; may be repeated', collectVariable)
-    .option(
-      '--stdin <text>',
-      'what it reads from its standard input; {{context.x}} is filled in, as in --arg',
-    )
-    .option(
-      '--policy <json>',
-      'when it may be woken, e.g. {"maxConcurrentRuns": 2, "timeoutSec": 60}',
-      jsonObject,
-    )
+  const command = clientCommand(agent, 'add [name]', 'register an agent').addOption(companyOption());
+  addConfigurationOptions(command)
     .option('--external-key <key>', 'your own name for it: registering it again answers the same agent')
     .option('--requires-approval', 'it cannot be woken before `agent approve`')
     .addOption(quietOption())
@@ -95,55 +53,68 @@ function addRegistration(agent: Command): void {
       'after',
       "\nExample: reveille agent add hello --company ID --command sh --arg=-c --arg='echo hi'",
     )
-    .action(async (name: string | undefined, options: AddOptions) => {
-      const request = registration(name, options);
-      const added = await clientFor(options).registerAgent(companyOf(options), request);
-      if (options.quiet) printLines([added.id]);
-      else show(added, options);
+    .action(
+      async (
+        name: string | undefined,
+        options: RegistrationOptions & CompanyOptions & { quiet?: boolean },
+      ) => {
+        const request = registrationOf({ ...options, name });
+        const added = await clientFor(options).registerAgent(companyOf(options), request);
+        if (options.quiet) printLines([added.id]);
+        else show(added, options);
+      },
+    );
+}
+
+function addUpdate(agent: Command): void {
+  const command = clientCommand(
+    agent,
+    'update <id>',
+    'change how an agent is configured: what is not said stays',
+  );
+  addConfigurationOptions(command)
+    .option('--name <name>', 'what it is called')
+    .option('--if-version <n>', 'only if that is its version (see `agent show --json`)', wholeNumber(1))
+    .addHelpText(
+      'after',
+      '\nExample: reveille agent update ID --policy \'{"timeoutSec": 60, "retry": null}\'',
+    )
+    .action(async (id: string, options: ConfigurationOptions & ClientOptions & { ifVersion?: number }) => {
+      show(await clientFor(options).patchAgent(id, patchOf(options), options.ifVersion), options);
     });
 }
 
-/** What the file says, and over it what the options say; the rest is the server's to check. */
-function registration(name: string | undefined, options: AddOptions): AgentRequest {
-  const { configFile, adapter, command, arg, cwd, env, stdin, policy, externalKey, requiresApproval } =
-    options;
-  const file: Partial<AgentRequest> = configFile === undefined ? {} : readRegistration(configFile);
-  if (configFile === undefined && name === undefined)
-    throw new CliError('the name is missing', ExitCode.usage);
-  if (configFile === undefined && command === undefined) {
-    throw new CliError('--command <command> is missing (or --config-file)', ExitCode.usage);
-  }
-  // The server has another working folder than whoever types a path.
-  const invocation = { command, args: arg, cwd: cwd === undefined ? undefined : resolve(cwd), env, stdin };
-  return {
-    ...file,
-    ...givenOf({ name, externalKey, requiresApproval }),
-    adapterType: adapter ?? file.adapterType ?? 'process',
-    adapterConfig: { ...file.adapterConfig, ...givenOf(invocation) },
-    ...(policy && { runtimeConfig: { heartbeat: policy } }),
-  } as AgentRequest;
+function addList(agent: Command): void {
+  clientCommand(agent, 'list', 'list the agents of a company')
+    .addOption(companyOption())
+    .addOption(new Option('--status <status>', 'only those').choices(statuses))
+    .option('--limit <n>', 'at most so many', wholeNumber(1), 100)
+    .addOption(quietOption())
+    .action(async (options: CompanyOptions & { status?: AgentStatus; limit: number; quiet?: boolean }) => {
+      const api = clientFor(options);
+      const [company, { status, limit }] = [companyOf(options), options];
+      const page = await collect(limit, (range) => api.agents(company, { status, ...range }));
+      if (options.json) return printJson(page);
+      if (options.quiet) return printLines(page.items.map(({ id }) => id));
+      printTable(columns, page.items);
+    });
 }
 
-function readRegistration(file: string): Partial<AgentRequest> {
-  try {
-    return jsonObject(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new CliError(`--config-file: ${file}: ${(error as Error).message}`, ExitCode.usage);
-  }
-}
-
-function givenOf(values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
-
-function collectArgument(argument: string, before: string[] = []): string[] {
-  return [...before, argument];
-}
-
-function collectVariable(assignment: string, before: Record<string, string> = {}): Record<string, string> {
-  const equals = assignment.indexOf('=');
-  if (equals < 1) throw new InvalidArgumentError('It must be of the form NAME=VALUE.');
-  return { ...before, [assignment.slice(0, equals)]: assignment.slice(equals + 1) };
+function addStateCommands(agent: Command): void {
+  const task = () => new Option('--task-key <key>', 'of one of its tasks');
+  type TaskOptions = ClientOptions & { taskKey?: string };
+  clientCommand(agent, 'state <id>', 'what an agent carries from run to run: session, last error, totals')
+    .addOption(task())
+    .action(async (id: string, options: TaskOptions) => {
+      const { taskKey } = options;
+      showState(await clientFor(options).runtimeState(id, { taskKey }), options);
+    });
+  clientCommand(agent, 'reset-session <id>', 'forget session, state and last error of an agent')
+    .addOption(task())
+    .action(async (id: string, options: TaskOptions) => {
+      const { taskKey } = options;
+      showState(await clientFor(options).resetSession(id, { taskKey }), options);
+    });
 }
 
 const columns = [
@@ -172,10 +143,26 @@ function show(agent: AgentView & { cancelledRuns?: string[] }, { json }: ClientO
     'running now': listed(agent.activeRunIds),
     'runs ended': listed(agent.cancelledRuns ?? []),
     'last run': ago(agent.lastHeartbeatAt),
+    'timer due': agent.nextDueAt,
     'this month': dollars(agent.spentMonthMicros),
     adapter: `${agent.adapterType} ${JSON.stringify(agent.adapterConfig)}`,
     'when busy': `${heartbeat.whenBusy}, at most ${heartbeat.maxConcurrentRuns} at once`,
     created: ago(agent.createdAt),
+  });
+}
+
+function showState(state: RuntimeStateView, { json }: ClientOptions): void {
+  if (json) return printJson(state);
+  printDetails({
+    agent: state.agentId,
+    task: state.taskKey,
+    session: state.sessionDisplayId ?? '-',
+    state: state.stateJson === null ? null : JSON.stringify(state.stateJson),
+    'last run': state.lastRunId === null ? '-' : `${state.lastRunId} ${state.lastRunStatus}`,
+    'last error': state.lastError,
+    tokens: `${state.totalInputTokens} in (${state.totalCachedInputTokens} cached), ${state.totalOutputTokens} out`,
+    cost: dollars(state.totalCostMicros),
+    updated: ago(state.updatedAt),
   });
 }
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import type { Command, CommandOptions } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { readClientConfig } from '../config';
 import { ADMIN_TOKEN_FILE } from '../data-folder';
-import type { Page } from './api-client';
-import { ApiClient } from './api-client';
+import type { Page } from '../client';
+import { ReveilleClient } from '../client';
 import { CliError, ExitCode } from './failures';
 
 /** The options that every command has that talks to a server. */
@@ -24,8 +24,13 @@ export interface CompanyOptions extends ClientOptions {
 const PAGE_LIMIT = 200;
 
 /** A command that talks to a server. @param usage its name and arguments, as commander reads them */
-export function clientCommand(parent: Command, usage: string, description: string): Command {
-  const command = parent.command(usage).description(description);
+export function clientCommand(
+  parent: Command,
+  usage: string,
+  description: string,
+  options: CommandOptions = {},
+): Command {
+  const command = parent.command(usage, options).description(description);
   const add = (flags: string, about: string) =>
     command.addOption(new Option(flags, about).helpGroup('Options of every command that asks a server:'));
   add('--json', 'answer with the JSON of the API');
@@ -33,6 +38,18 @@ export function clientCommand(parent: Command, usage: string, description: strin
   add('--token <token>', 'who asks (or REVEILLE_TOKEN; default: the admin token in the data folder)');
   add('--data-dir <folder>', 'where the admin token is (or REVEILLE_DATA_DIR; default: ~/.reveille)');
   return command;
+}
+
+/** Reads what a command is given as a file, or with `-` on its standard input. @throws CliError */
+export function readInput(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new CliError(
+      `cannot read ${file === '-' ? 'standard input' : file}: ${(error as Error).message}`,
+      ExitCode.usage,
+    );
+  }
 }
 
 /** A script can keep the id in a variable. */
@@ -44,10 +61,11 @@ export function companyOption(): Option {
   return new Option('--company <id>', 'the company (or REVEILLE_COMPANY_ID)');
 }
 
-export function clientFor(options: ClientOptions): ApiClient {
+export function clientFor(options: ClientOptions): ReveilleClient {
   process.stdout.on('error', leaveQuietly);
   const { url, token, dataDir } = readClientConfig(options);
-  return new ApiClient(url, token ?? adminToken(dataDir));
+  // Who types a command wants to know at once that nobody is there.
+  return new ReveilleClient({ url, token: token ?? adminToken(dataDir), patienceMs: 0 });
 }
 
 /** @throws CliError where neither the option nor the environment names it */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CompanyDocument } from './api-client';
+import type { CompanyView } from '../client';
 import type { ClientOptions } from './client-command';
 import { clientCommand, clientFor, quietOption } from './client-command';
 import { printDetails, printJson, printLines } from './output';
@@ -9,6 +9,11 @@ interface AddOptions extends ClientOptions {
   externalKey?: string;
   quiet?: boolean;
 }
+
+const statusCommands = {
+  pause: 'the kill switch: its runs are ended, and nothing of it is woken until it is resumed',
+  resume: 'resume a paused company',
+} as const;
 
 export function addCompanyCommands(program: Command): void {
   const company = program.command('company').description('tenants: everything belongs to one');
@@ -26,9 +31,17 @@ export function addCompanyCommands(program: Command): void {
   clientCommand(company, 'show <id>', 'show a company').action(async (id: string, options: ClientOptions) => {
     show(await clientFor(options).company(id), options);
   });
+
+  for (const change of Object.keys(statusCommands) as (keyof typeof statusCommands)[]) {
+    clientCommand(company, `${change} <id>`, statusCommands[change]).action(
+      async (id: string, options: ClientOptions) => {
+        show(await clientFor(options).changeCompanyStatus(id, change), options);
+      },
+    );
+  }
 }
 
-function show(company: CompanyDocument, { json }: ClientOptions): void {
+function show(company: CompanyView, { json }: ClientOptions): void {
   if (json) return printJson(company);
   const { id, name, externalKey, status, createdAt } = company;
   printDetails({ company: id, name, 'external key': externalKey, status, created: ago(createdAt) });

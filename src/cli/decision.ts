@@ -1,4 +1,4 @@
-import type { WakeAnswer } from './api-client';
+import type { WakeAnswer } from '../client';
 
 /** What a request to wake an agent was answered with, in plain words. */
 export function decisionText({ wakeup, run }: WakeAnswer): string {

@@ -1,3 +1,5 @@
+import { ReveilleError } from '../client';
+
 /** What the command line answers its caller with. */
 export const ExitCode = {
   ok: 0,
@@ -21,4 +23,31 @@ export class CliError extends Error {
     super(message, options);
     this.name = 'CliError';
   }
+}
+
+/** A call that has failed, in words that say what to do about it. */
+export function explained(error: ReveilleError): CliError {
+  const { code, status, message, details } = error;
+  const hasNoAccess = code === 'unreachable' || code === 'not_reveille' || status === 401 || status === 403;
+  return new CliError(
+    withHint(code, status, message, details),
+    hasNoAccess ? ExitCode.noAccess : ExitCode.failed,
+    {
+      cause: error,
+    },
+  );
+}
+
+function withHint(
+  code: ReveilleError['code'],
+  status: number | null,
+  message: string,
+  { field }: Readonly<Record<string, unknown>>,
+): string {
+  if (code === 'unreachable') return `${message}: is \`reveille serve\` running? Another address: --url`;
+  if (status === 401)
+    return `${message}: give --token, or the --data-dir of the server, which holds its admin token`;
+  return typeof field === 'string' && field !== '' && !message.includes(field)
+    ? `${message} (${field})`
+    : message;
 }

@@ -1,20 +1,28 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config';
+import { ownVersion } from '../version';
 import { addAgentCommands } from './agent.commands';
+import { ReveilleError } from '../client';
 import { addCompanyCommands } from './company.commands';
-import { CliError, ExitCode } from './failures';
+import { addCostCommands } from './cost.commands';
+import { addEventsCommand } from './events.command';
+import { CliError, ExitCode, explained } from './failures';
+import { addOperationCommands } from './operation.commands';
 import { say } from './output';
+import { addProjectionCommands } from './projection.commands';
 import { addRunCommands } from './run.commands';
 import type { StartServer } from './serve';
 import { addServeCommand } from './serve.command';
-import { addWakeCommand } from './wake.command';
+import { addSecretCommands } from './secret.commands';
+import { addStatusCommand } from './status.command';
+import { addWakeCommands } from './wake.command';
+import { addWakeupCommands } from './wakeup.commands';
 
 const exitCodesHelp = `
 Exit codes:
   0  done
-  1  what was asked for has failed or was refused; with \`wake --wait\`: the run did not succeed
+  1  what was asked for has failed or was refused; with \`wake --wait\`: the run did not succeed;
+     with \`projections compare\`: a document is not what the log makes of it
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or does not let you in`;
 
@@ -33,17 +41,29 @@ function createProgram(startServer: StartServer): Command {
     .version(ownVersion())
     .exitOverride()
     .addHelpText('after', exitCodesHelp);
+  program.commandsGroup('The server:');
   addServeCommand(program, startServer);
+  addStatusCommand(program);
+  addOperationCommands(program);
+  addProjectionCommands(program);
+  program.commandsGroup('Who is there:');
   addCompanyCommands(program);
   addAgentCommands(program);
-  addWakeCommand(program);
+  addSecretCommands(program);
+  program.commandsGroup('Waking agents, and what becomes of it:');
+  addWakeCommands(program);
+  addWakeupCommands(program);
   addRunCommands(program);
+  addEventsCommand(program);
+  program.commandsGroup('Money:');
+  addCostCommands(program);
   return program;
 }
 
 function report(error: unknown): ExitCode {
   // It has been printed already, and help that was asked for is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof ReveilleError) return report(explained(error));
   if (error instanceof CliError) {
     say(`error: ${error.message}`);
     return error.exitCode;
@@ -54,9 +74,4 @@ function report(error: unknown): ExitCode {
   }
   say(`This is a fault of Reveille's own: ${error instanceof Error ? error.stack : String(error)}`);
   return ExitCode.failed;
-}
-
-function ownVersion(): string {
-  const description = readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8');
-  return (JSON.parse(description) as { version: string }).version;
 }

@@ -1,4 +1,4 @@
-import type { RunView } from './api-client';
+import type { RunView } from '../client';
 import { dollars, printable, took } from './text';
 
 /** How a run has ended, or what it is doing, in one line. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { ApiClient, OutputStream, RunEventView, RunView } from './api-client';
+import type { OutputStream, ReveilleClient, RunEventView, RunStatus, RunView } from '../client';
 import type { ClientOptions, CompanyOptions } from './client-command';
 import {
   clientCommand,
@@ -11,14 +11,17 @@ import {
   quietOption,
   wholeNumber,
 } from './client-command';
-import { followEvents, followLog } from './follow';
+import { messageLine } from './events.command';
+import { ExitCode } from './failures';
 import { printBytes, printDetails, printJson, printLines, printTable } from './output';
 import { outcomeText } from './run-text';
 import { ago, byteCount, clockTime, dollars, printable, took } from './text';
 
+const statuses: RunStatus[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out'];
+
 interface ListOptions extends CompanyOptions {
   agent?: string;
-  status?: string;
+  status?: RunStatus;
   limit: number;
   quiet?: boolean;
 }
@@ -39,7 +42,7 @@ export function addRunCommands(program: Command): void {
   clientCommand(program, 'runs', 'list the runs of a company, newest first')
     .addOption(companyOption())
     .option('--agent <id>', 'only those of this agent')
-    .option('--status <status>', 'only those: queued, running, succeeded, failed, cancelled or timed_out')
+    .addOption(new Option('--status <status>', 'only those').choices(statuses))
     .option('--limit <n>', 'at most so many', wholeNumber(1), 20)
     .addOption(quietOption())
     .action(list);
@@ -51,6 +54,14 @@ export function addRunCommands(program: Command): void {
   clientCommand(run, 'cancel <id>', 'end a run; does not wait until it has ended').action(
     async (id: string, options: ClientOptions) => show(await clientFor(options).cancelRun(id), options),
   );
+  clientCommand(
+    run,
+    'follow <id>',
+    'what happens in a run, until it is over; the exit code is 0 only if it succeeded',
+  )
+    .option('--logs', 'also what it writes')
+    .option('--after <cursor>', 'only what came after that message')
+    .action(follow);
   clientCommand(run, 'events <id>', 'what happened in a run')
     .option('-f, --follow', 'go on until the run is over; with --json one event a line')
     .option('--after <seq>', 'only what came after that number', wholeNumber(0), 0)
@@ -86,17 +97,30 @@ async function list(options: ListOptions): Promise<void> {
   );
 }
 
-async function agentNames(api: ApiClient, runs: readonly RunView[]): Promise<Map<string, string>> {
+async function agentNames(api: ReveilleClient, runs: readonly RunView[]): Promise<Map<string, string>> {
   const ids = new Set(runs.flatMap(({ agentId }) => agentId ?? []));
   const agents = await Promise.all([...ids].map((id) => api.agent(id)));
   return new Map(agents.map(({ id, name }) => [id, name]));
+}
+
+async function follow(
+  runId: string,
+  options: ClientOptions & { logs?: boolean; after?: string },
+): Promise<void> {
+  const api = clientFor(options);
+  const { logs, after, json } = options;
+  for await (const message of api.follow(runId, { logs, after })) {
+    printLines([json ? JSON.stringify(message) : messageLine(message)]);
+  }
+  const { status } = await api.run(runId);
+  process.exitCode = status === 'succeeded' ? ExitCode.ok : ExitCode.failed;
 }
 
 async function events(runId: string, options: EventsOptions): Promise<void> {
   const api = clientFor(options);
   const { follow, after, limit, json } = options;
   if (follow) {
-    for await (const event of followEvents(api, runId, after)) {
+    for await (const event of api.followRunEvents(runId, after)) {
       printLines([json ? JSON.stringify(event) : eventLine(event)]);
     }
     return;
@@ -117,7 +141,7 @@ async function log(runId: string, options: LogOptions): Promise<void> {
   const { stream, offset } = options;
   if (options.json) return printJson(await api.logPage(runId, { stream, offset }));
   const place = { stream, offset };
-  const output = options.follow ? followLog(api, runId, place) : api.rawLog(runId, place);
+  const output = options.follow ? api.followLog(runId, place) : api.log(runId, place);
   for await (const bytes of output) await printBytes(bytes);
 }
 

@@ -4,16 +4,30 @@ import type { Config, SettingName } from '../config';
 import { environmentForAgents, readConfig } from '../config';
 import { DataFolderInUse } from '../data-folder';
 import { demonstrate } from '../demo/demo';
+import { StoreUnusable } from '../store-unusable';
 import { CliError, ExitCode } from './failures';
 import { say } from './output';
-import { aborted, exitInTime, stopSignal } from './stop-signal';
+import type { StopSignals } from './stop-signal';
+import { aborted, exitInTime, stopSignals } from './stop-signal';
 
-/** How the composition root starts a server. @throws DataFolderInUse, and what the system answers */
+/**
+ * How the composition root starts a server.
+ * @throws DataFolderInUse, what the system answers, and the abort reason when `stop` aborts meanwhile
+ */
 export type StartServer = (
   config: Config,
   environmentForAgents: Record<string, string>,
   logger: Logger,
-) => Promise<{ url: string; adminToken: string; close(): Promise<void> }>;
+  stop: AbortSignal,
+) => Promise<Server>;
+
+interface Server {
+  url: string;
+  adminToken: string;
+  /** Claims nothing any more, and treats what is running as was configured. @param hurry ends the waiting */
+  drain(hurry: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
 
 export interface ServeOptions {
   /** As given on the command line. */
@@ -25,7 +39,7 @@ export interface ServeOptions {
 }
 
 /**
- * Serves until a signal comes. Local runs go on without the server.
+ * Serves until a signal comes. What becomes of local runs is up to `--drain`; by default they go on without the server.
  *
  * @throws ConfigError, CliError
  */
@@ -37,8 +51,9 @@ export async function serve(
   warn(config);
   // Whoever only wants to know the address may close his end of the pipe.
   process.stdout.on('error', () => undefined);
-  const stop = stopSignal();
-  const server = await start(startServer, config);
+  const { stop, hurry } = stopSignals();
+  const server = await start(startServer, config, stop);
+  if (server === null) return ExitCode.ok;
   const { url, adminToken } = server;
   // This line is what programs wait for: nothing else is on it.
   if (!stop.aborted) process.stdout.write(`listening on ${url}\n`);
@@ -46,8 +61,7 @@ export async function serve(
     ? demonstrate({ url, adminToken, dataDir: config.dataDir, staysUp: !once, stop })
     : Promise.resolve(true);
   const asTold = once ? await demonstrated : await aborted(stop).then(() => true);
-  if (!stop.aborted) exitInTime();
-  await server.close();
+  await shutDown(server, config, hurry);
   await demonstrated;
   return asTold ? ExitCode.ok : ExitCode.failed;
 }
@@ -63,14 +77,28 @@ function warn({ auth }: Config): void {
   }
 }
 
-async function start(startServer: StartServer, config: Config): ReturnType<StartServer> {
+/** A server that waits for its agents closes in time once there are none left, or somebody is in a hurry. */
+async function shutDown(server: Server, { drain }: Config, hurry: StopSignals['hurry']): Promise<void> {
+  if (drain === 'leave') exitInTime();
+  await server.drain(hurry);
+  if (drain !== 'leave' && !hurry.aborted) exitInTime();
+  await server.close();
+}
+
+/** Null where it was to stop before it had started. */
+async function start(startServer: StartServer, config: Config, stop: AbortSignal): Promise<Server | null> {
   const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const onStop = () => exitInTime();
+  stop.addEventListener('abort', onStop);
   try {
-    return await startServer(config, environmentForAgents(), logger);
+    return await startServer(config, environmentForAgents(), logger, stop);
   } catch (error) {
     // Whatever has been opened by then must not keep a server that does not serve.
     exitInTime();
+    if (stop.aborted) return null;
     throw understandable(error, config);
+  } finally {
+    stop.removeEventListener('abort', onStop);
   }
 }
 
@@ -82,6 +110,7 @@ function understandable(error: unknown, { host, port, dataDir }: Config): unknow
       ExitCode.failed,
     );
   }
+  if (error instanceof StoreUnusable) return new CliError(error.message, ExitCode.failed);
   const { code, syscall, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') {
     const hint = 'choose another one with --port, or any free one with --port 0';

@@ -4,20 +4,30 @@ import { say } from './output';
 
 /** A service manager kills what has not stopped by then. */
 const CLOSE_LIMIT_MS = 9_500;
+/** Whoever asks twice is in a hurry. */
+const HURRIED_CLOSE_LIMIT_MS = 3_000;
+
+export interface StopSignals {
+  /** Aborts at the first SIGTERM or SIGINT: the server is to come to rest, and to stop. */
+  stop: AbortSignal;
+  /** Aborts at the second one: it is not to wait for anything. */
+  hurry: AbortSignal;
+}
 
 /**
- * Aborts at the first SIGTERM or SIGINT, and sees to it that the process ends in time from then on. A second one ends
- * it at once: whatever it was doing is found on the log when it starts again.
+ * From the second signal on the process ends in time; a third one ends it at once: whatever it was doing is found on the
+ * log when it starts again.
  */
-export function stopSignal(): AbortSignal {
-  const stop = new AbortController();
+export function stopSignals(): StopSignals {
+  const [stop, hurry] = [new AbortController(), new AbortController()];
   const onSignal = (signal: 'SIGTERM' | 'SIGINT') => {
-    if (stop.signal.aborted) process.exit(128 + constants.signals[signal]);
-    stop.abort();
-    exitInTime();
+    if (hurry.signal.aborted) process.exit(128 + constants.signals[signal]);
+    if (!stop.signal.aborted) return stop.abort();
+    hurry.abort();
+    exitInTime(HURRIED_CLOSE_LIMIT_MS);
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  return stop.signal;
+  return { stop: stop.signal, hurry: hurry.signal };
 }
 
 export async function aborted(signal: AbortSignal): Promise<void> {
@@ -26,12 +36,10 @@ export async function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** From now on the process may take so long to end by itself. */
-export function exitInTime(): void {
+export function exitInTime(limitMs = CLOSE_LIMIT_MS): void {
   const timer = setTimeout(() => {
-    say(
-      `error: could not close within ${CLOSE_LIMIT_MS / 1_000} s: ${process.getActiveResourcesInfo().join(', ')}`,
-    );
+    say(`error: could not close within ${limitMs / 1_000} s: ${process.getActiveResourcesInfo().join(', ')}`);
     process.exit(ExitCode.failed);
-  }, CLOSE_LIMIT_MS);
+  }, limitMs);
   timer.unref();
 }

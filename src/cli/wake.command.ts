@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { ApiClient, RunWithExcerpts, WakeAnswer, WakeRequest, WakeupView } from './api-client';
+import type { ReveilleClient, RunView, WakeAnswer, WakeRequest, WakeupView } from '../client';
+import { hasSucceeded } from '../client';
 import type { ClientOptions } from './client-command';
 import { clientCommand, clientFor, jsonObject, wholeNumber } from './client-command';
 import { decisionText } from './decision';
 import { ExitCode } from './failures';
-import { followLog, hasSucceeded, untilRun, untilSettled } from './follow';
 import { printBytes, printJson, printLines, say } from './output';
 import { outcomeText } from './run-text';
 import { printable } from './text';
@@ -25,8 +25,17 @@ interface WakeOptions extends ClientOptions {
 
 const LOWEST_PRIORITY = -1_000_000;
 
-export function addWakeCommand(program: Command): void {
-  clientCommand(program, 'wake <agent-id>', 'wake an agent')
+export function addWakeCommands(program: Command): void {
+  addWakeCommand(program, 'wake', 'wake an agent');
+  addWakeCommand(
+    program,
+    'invoke',
+    'wake an agent by hand: a circuit that its failures have opened lets it pass',
+  );
+}
+
+function addWakeCommand(program: Command, name: 'wake' | 'invoke', description: string): void {
+  clientCommand(program, `${name} <agent-id>`, description)
     .option('--reason <text>', 'why')
     .option('--payload <json>', 'what it is about', jsonObject)
     .option('--context <json>', 'what the agent finds in its context file', jsonObject)
@@ -37,7 +46,7 @@ export function addWakeCommand(program: Command): void {
     .option('--coalesce-key <key>', 'wakeups of one key become one run (default: the whole agent)')
     .option('--wait', 'wait for the end; the exit code is 0 only if the run succeeded')
     .addOption(new Option('--follow', 'print its output as it comes; waits like --wait').conflicts('json'))
-    .action(wake)
+    .action((agentId: string, options: WakeOptions) => wake(agentId, options, name === 'invoke'))
     .addHelpText(
       'after',
       '\nWith --follow standard output is what the agent writes, and everything else is said on standard error.' +
@@ -45,10 +54,10 @@ export function addWakeCommand(program: Command): void {
     );
 }
 
-async function wake(agentId: string, options: WakeOptions): Promise<void> {
+async function wake(agentId: string, options: WakeOptions, invoke: boolean): Promise<void> {
   const { json, wait, follow } = options;
   const api = clientFor(options);
-  const answer = await api.wake(agentId, requestOf(options));
+  const answer = await api.wake(agentId, requestOf(options), { invoke });
   if (!wait && !follow) {
     if (json) printJson(answer);
     else printLines([decisionText(answer)]);
@@ -57,7 +66,7 @@ async function wake(agentId: string, options: WakeOptions): Promise<void> {
   const tell = follow ? say : (line: string) => printLines([line]);
   if (!json) tell(decisionText(answer));
   if (follow) await printOutput(api, answer);
-  const wakeup = await untilSettled(api, answer.wakeup.id);
+  const wakeup = await api.untilSettled(answer.wakeup.id);
   const run = wakeup.runId === null ? null : await api.run(wakeup.runId);
   if (json) printJson({ wakeup, run, position: answer.position });
   else tell(endText(wakeup, run));
@@ -78,13 +87,13 @@ function requestOf(options: WakeOptions): WakeRequest {
   };
 }
 
-async function printOutput(api: ApiClient, { wakeup }: WakeAnswer): Promise<void> {
-  const { runId } = await untilRun(api, wakeup.id);
+async function printOutput(api: ReveilleClient, { wakeup }: WakeAnswer): Promise<void> {
+  const { runId } = await api.untilRun(wakeup.id);
   if (runId === null) return;
-  for await (const bytes of followLog(api, runId, { offset: 0 })) await printBytes(bytes);
+  for await (const bytes of api.followLog(runId)) await printBytes(bytes);
 }
 
-function endText(wakeup: WakeupView, run: RunWithExcerpts | null): string {
+function endText(wakeup: WakeupView, run: RunView | null): string {
   if (run) return outcomeText(run);
   return printable(`${wakeup.status}: ${wakeup.error ?? wakeup.skipReason ?? 'there was no run'}`);
 }

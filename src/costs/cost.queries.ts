@@ -41,7 +41,7 @@ export class GetCostsHandler implements IQueryHandler<GetCosts> {
 
   async execute({ companyId, period, groupBy, waitFor }: GetCosts) {
     const needed = [costEntriesProjection.name, runsProjection.name];
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, needed);
+    await this.processing.waitForReader(waitFor, needed);
     await this.directory.company(companyId);
     const groups = new CostGroups(groupBy);
     for await (const page of this.pages(companyId, period)) {

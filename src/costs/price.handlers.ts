@@ -6,14 +6,11 @@ import { Written } from '../http/written';
 import type { Actor, Position } from '../kernel/event';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
+import type { PriceTableView } from './costs.routes';
 import type { ModelPrice } from './domain/prices';
 import { priceTablesProjection } from './projections/price-tables.projection';
 
-interface Prices {
-  prices: readonly ModelPrice[];
-}
-
-export class ChangePriceTable extends Command<Written<Prices>> {
+export class ChangePriceTable extends Command<Written<PriceTableView>> {
   constructor(
     readonly companyId: string,
     readonly prices: readonly ModelPrice[],
@@ -23,7 +20,7 @@ export class ChangePriceTable extends Command<Written<Prices>> {
   }
 }
 
-export class GetPriceTable extends Query<Prices> {
+export class GetPriceTable extends Query<PriceTableView> {
   constructor(
     readonly companyId: string,
     readonly waitFor: Position | null,
@@ -45,7 +42,7 @@ export class ChangePriceTableHandler implements ICommandHandler<ChangePriceTable
     const { position } = await this.companies.execute({ type: 'ChangePriceTable', companyId, prices }, actor);
     // From the answer on, usage is booked at these prices.
     await this.processing.waitFor(position, [priceTablesProjection.name]);
-    return new Written({ prices }, position);
+    return new Written({ prices: [...prices] }, position);
   }
 }
 
@@ -58,9 +55,9 @@ export class GetPriceTableHandler implements IQueryHandler<GetPriceTable> {
   ) {}
 
   async execute({ companyId, waitFor }: GetPriceTable) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [priceTablesProjection.name]);
+    await this.processing.waitForReader(waitFor, [priceTablesProjection.name]);
     await this.directory.company(companyId);
     const table = await this.readModels.get(priceTablesProjection, companyId);
-    return { prices: table?.prices ?? [] };
+    return { prices: [...(table?.prices ?? [])] };
   }
 }

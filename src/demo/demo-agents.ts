@@ -1,4 +1,4 @@
-import type { AgentRequest, WakeRequest } from '../cli/api-client';
+import type { AgentRequest, WakeRequest } from '../client';
 
 /**
  * The demo's agents. They are real programs, which any run of them shows in full (`adapterConfig`), and need nothing

@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
-import { ApiClient } from '../cli/api-client';
 import { printLines, say } from '../cli/output';
+import { ReveilleClient } from '../client';
 import { readClientConfig } from '../config';
 import { ADMIN_TOKEN_FILE } from '../data-folder';
 import type { Told } from './story';
@@ -20,7 +20,7 @@ export interface DemoOptions {
 export async function demonstrate(options: DemoOptions): Promise<boolean> {
   const { url, adminToken, dataDir, staysUp, stop } = options;
   try {
-    const told = await tellStory(new ApiClient(url, adminToken), stop);
+    const told = await tellStory(new ReveilleClient({ url, token: adminToken }), stop);
     for (const surprise of told.surprises) say(`demo: not as told: ${surprise}`);
     if (staysUp) printLines(whatNext(told, url, dataDir));
     return told.surprises.length === 0;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentRequest, AgentView, ApiClient, RunView, WakeRequest, WakeupView } from '../cli/api-client';
 import { decisionText } from '../cli/decision';
-import { hasSucceeded, isSettled, untilRun, untilSettled } from '../cli/follow';
 import { printLines } from '../cli/output';
 import { outcomeText } from '../cli/run-text';
 import { tableLines } from '../cli/table';
 import { dollars, took } from '../cli/text';
+import type { AgentRequest, AgentView, ReveilleClient, RunView, WakeRequest, WakeupView } from '../client';
+import { hasSucceeded, isSettled } from '../client';
 import {
   DEPLOYER_EXIT_CODE,
   deployer,
@@ -36,7 +36,7 @@ const POLL_MS = 100;
 const NAME_WIDTH = 11;
 
 /** Makes the demo's company, wakes its agents and prints what happens. @throws the abort reason when `stop` aborts */
-export async function tellStory(api: ApiClient, stop: AbortSignal): Promise<Told> {
+export async function tellStory(api: ReveilleClient, stop: AbortSignal): Promise<Told> {
   stop.throwIfAborted();
   const since = new Date().toISOString();
   const company = await api.registerCompany({ name: 'Demo company', externalKey: 'reveille-demo' });
@@ -82,7 +82,7 @@ export async function tellStory(api: ApiClient, stop: AbortSignal): Promise<Told
 
 /** Registered, as this version of the demo has it, and with nothing left to do from an earlier start. */
 async function readyAgent(
-  api: ApiClient,
+  api: ReveilleClient,
   companyId: string,
   request: AgentRequest,
   stop: AbortSignal,
@@ -102,13 +102,13 @@ function isOpen({ status }: WakeupView): boolean {
   return status === 'queued' || status === 'claimed' || status === 'deferred';
 }
 
-async function wake(api: ApiClient, agent: AgentView, request: WakeRequest): Promise<WakeupView> {
+async function wake(api: ReveilleClient, agent: AgentView, request: WakeRequest): Promise<WakeupView> {
   const answer = await api.wake(agent.id, request);
   printLines([`wake ${agent.name} (${request.reason})`, `  ${decisionText(answer)}`]);
   return answer.wakeup;
 }
 
-async function untilClaimed(api: ApiClient, wakeupId: string, stop: AbortSignal): Promise<void> {
+async function untilClaimed(api: ReveilleClient, wakeupId: string, stop: AbortSignal): Promise<void> {
   for (let wakeup = await api.wakeup(wakeupId); wakeup.status !== 'claimed' && !isSettled(wakeup);) {
     await sleep(POLL_MS, undefined, { signal: stop });
     wakeup = await api.wakeup(wakeupId);
@@ -117,7 +117,7 @@ async function untilClaimed(api: ApiClient, wakeupId: string, stop: AbortSignal)
 
 /** Waits for the first wakeup that the agent's timer makes, and follows it. */
 async function followTimer(
-  api: ApiClient,
+  api: ReveilleClient,
   agent: AgentView,
   since: string,
   stop: AbortSignal,
@@ -132,12 +132,12 @@ async function followTimer(
 
 /** Prints what the run of a wakeup writes while it writes it, and how it ends. */
 async function follow(
-  api: ApiClient,
+  api: ReveilleClient,
   agent: AgentView,
   wakeupId: string,
   stop: AbortSignal,
 ): Promise<Ending> {
-  const { runId } = await untilRun(api, wakeupId, stop);
+  const { runId } = await api.untilRun(wakeupId, { signal: stop });
   if (runId !== null) {
     await Promise.all([
       printStream(api, runId, 'stdout', `${agent.name.padEnd(NAME_WIDTH)} | `, stop),
@@ -153,7 +153,7 @@ async function follow(
 }
 
 async function printStream(
-  api: ApiClient,
+  api: ReveilleClient,
   runId: string,
   stream: 'stdout' | 'stderr',
   prefix: string,
@@ -162,8 +162,8 @@ async function printStream(
   for await (const line of outputLines(api, runId, stream, stop)) printLines([prefix + line]);
 }
 
-async function endingOf(api: ApiClient, wakeupId: string, stop: AbortSignal): Promise<Ending> {
-  const wakeup = await untilSettled(api, wakeupId, stop);
+async function endingOf(api: ReveilleClient, wakeupId: string, stop: AbortSignal): Promise<Ending> {
+  const wakeup = await api.untilSettled(wakeupId, { signal: stop });
   if (wakeup.runId === null) throw new Error(`the wakeup ${wakeupId} is ${wakeup.status}, without a run`);
   return { wakeup, run: await api.run(wakeup.runId) };
 }
@@ -208,7 +208,7 @@ function surprisesOf(first: Ending, second: Ending, third: Ending, failed: Endin
 
 /** The deferred wakeup has become exactly one run. */
 async function surprisesInHistory(
-  api: ApiClient,
+  api: ReveilleClient,
   companyId: string,
   agentId: string,
   wakeupId: string,

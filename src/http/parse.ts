@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { DomainError } from '../kernel/errors';
-import type { Position } from '../kernel/event';
 
 /** Whatever handles a value later (canonical JSON, templates) may go down as deep as the value does. */
 const MAX_DEPTH = 100;
@@ -38,33 +37,4 @@ function flatten(issue: z.core.$ZodIssue): Flat[] {
 function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
-}
-
-const waitForSchema = z
-  .string()
-  .regex(/^\d{1,19}$/, 'a position is a decimal number')
-  .transform(BigInt);
-
-/** `?waitFor=`: the position that the answer must have seen; null where there is none. */
-export function parseWaitFor(value: unknown): Position | null {
-  if (value === undefined) return null;
-  return parse(z.object({ waitFor: waitForSchema }), { waitFor: value }).waitFor;
-}
-
-/** A number in a query. Not what else JavaScript takes for one: an empty text, `0x10`, `1e3`. */
-export const wholeNumber = z
-  .string('a whole number')
-  .regex(/^-?\d+$/, 'a whole number')
-  .transform(Number);
-
-/** A number in a query that is clamped, not refused, where it is out of range. */
-export function clampedNumber(range: { fallback: number; min: number; max: number }) {
-  return wholeNumber
-    .transform((value) => Math.min(Math.max(value, range.min), range.max))
-    .default(range.fallback);
-}
-
-/** A page's `limit`. */
-export function limitSchema(fallback: number, max: number) {
-  return clampedNumber({ fallback, min: 1, max });
 }

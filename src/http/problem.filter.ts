@@ -15,13 +15,17 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const error = domainErrorOf(thrown);
-    if (error.code === 'internal') this.logger.error({ err: thrown }, 'a request has failed');
-    sendProblem(host.switchToHttp().getResponse<FastifyReply>(), error);
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    if (error.code === 'internal') {
+      this.logger.error({ requestId: reply.request.id, err: thrown }, 'a request has failed');
+    }
+    sendProblem(reply, error);
   }
 }
 
 export function sendProblem(reply: FastifyReply, error: DomainError): void {
   const problem = problemOf(error);
+  reply.refusal = error.code;
   const retryAfter = retryAfterSec(error.code);
   if (retryAfter !== null) void reply.header('Retry-After', `${retryAfter}`);
   if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer');

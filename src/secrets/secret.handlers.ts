@@ -58,7 +58,7 @@ export class ListSecretsHandler implements IQueryHandler<ListSecrets> {
   ) {}
 
   async execute({ companyId, page, waitFor }: ListSecrets) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, [companiesProjection.name]);
+    await this.processing.waitForReader(waitFor, [companiesProjection.name]);
     const company = await this.directory.company(companyId);
     const all = await this.secrets.list(company.id);
     const { cursor, limit } = page;

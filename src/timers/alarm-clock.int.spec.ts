@@ -7,6 +7,7 @@ import { TestClock } from '../kernel/clock';
 import type { DomainEvent } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import type { Processing } from '../processing/processing';
+import { Generations } from '../processing/generations';
 import { collectionName, collectionOf } from '../processing/projection';
 import type { Projection } from '../processing/projection';
 import { ReadModels } from '../processing/read-models';
@@ -58,7 +59,7 @@ describe(`${AGENTS} agents with timers`, () => {
       }));
       await store(batch, BigInt(from + 1));
     }
-    counted = new CountingReadModels(documents);
+    counted = new CountingReadModels(documents, new Generations(documents));
     // Only which agents are asked matters here; what they then decide is tested with the decider.
     const agents = {
       inspect: (address: AgentAddress) => {

@@ -1,7 +1,7 @@
-import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
-import { z } from 'zod';
+import { Controller, Inject } from '@nestjs/common';
 import { AgentsStore } from '../agents/agents.store';
-import { parse } from '../http/parse';
+import { Handles, Input } from '../http/handles';
+import type { InputOf } from '../http/route';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { TestClock } from '../kernel/clock';
@@ -9,10 +9,9 @@ import { DomainError } from '../kernel/errors';
 import { NodeExecution } from '../runs/node-execution';
 import { CLOCK } from '../tokens';
 import { AlarmClock } from './alarm-clock';
+import { timerRoutes as routes } from './timers.routes';
 
-const tickSchema = z.strictObject({ now: z.iso.datetime({ offset: true }).optional() });
-
-@Controller('v1/admin')
+@Controller()
 export class TimersController {
   constructor(
     private readonly alarms: AlarmClock,
@@ -22,10 +21,8 @@ export class TimersController {
   ) {}
 
   /** Looks at what is due, by hand. `now` sets the clock, where the server was started with one that can be set. */
-  @Post('tick')
-  @HttpCode(200)
-  async tick(@Body() body: unknown) {
-    const { now } = parse(tickSchema, body ?? {});
+  @Handles(routes.tick)
+  async tick(@Input() { body: { now } }: InputOf<typeof routes.tick>) {
     if (now !== undefined) {
       if (!(this.clock instanceof TestClock)) {
         throw new DomainError('bad_request', 'now: only with --test-clock', { field: 'now' });

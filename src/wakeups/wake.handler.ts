@@ -14,17 +14,10 @@ import { Processing } from '../processing/processing';
 import type { Projection } from '../processing/projection';
 import { ReadModels } from '../processing/read-models';
 import { runsProjection } from '../runs/projections/runs.projection';
-import type { RunView } from '../runs/run.view';
 import { contextWakeupIds, runView } from '../runs/run.view';
 import { wakeupsProjection } from './projections/wakeups.projection';
-import type { WakeupView } from './wakeup.view';
 import { wakeupView } from './wakeup.view';
-
-export interface WakeAnswer {
-  wakeup: WakeupView;
-  run: RunView | null;
-  position: string;
-}
+import type { WakeAnswer } from './wakeups.routes';
 
 /** Asks for an agent to be woken; whether that becomes a run is decided on the agent's stream. */
 export class WakeAgent extends Command<Written<WakeAnswer>> {

@@ -56,7 +56,7 @@ export class GetWakeupHandler implements IQueryHandler<GetWakeup> {
   ) {}
 
   async execute({ wakeupId, waitFor }: GetWakeup) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    await this.processing.waitForReader(waitFor, NEEDED);
     return this.answers.one(wakeupId, null);
   }
 }
@@ -70,7 +70,7 @@ export class ListWakeupsHandler implements IQueryHandler<ListWakeups> {
   ) {}
 
   async execute({ agentId, page, waitFor }: ListWakeups) {
-    if (waitFor !== null) await this.processing.waitForKnown(waitFor, NEEDED);
+    await this.processing.waitForReader(waitFor, NEEDED);
     await this.directory.agent(agentId);
     const { runId, limit, cursor } = page;
     const { items, nextCursor } = await this.readModels.query(wakeupsProjection, {

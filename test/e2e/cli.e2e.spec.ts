@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AgentView, Page, RunEventView, RunView, WakeAnswer } from '../../src/cli/api-client';
-import { ApiClient } from '../../src/cli/api-client';
+import type { AgentView, Page, RunEventView, RunView, WakeAnswer } from '../../src/client';
+import { ReveilleClient } from '../../src/client';
 import type { CommandOutput, ReveilleProcess } from '../support/reveille-process';
 import {
   BUILD_TIMEOUT_MS,
@@ -15,7 +15,7 @@ import { waitUntil } from '../support/server';
 import { temporaryFolder } from '../support/temporary-folder';
 
 let server: ReveilleProcess;
-let api: ApiClient;
+let api: ReveilleClient;
 let companyId: string;
 let environment: Record<string, string>;
 
@@ -33,8 +33,9 @@ beforeAll(async () => {
 
 afterAll(killCommands);
 
-function apiOf({ url, dataDir }: ReveilleProcess): ApiClient {
-  return new ApiClient(url, readFileSync(join(dataDir, 'admin-token'), 'utf8').trim());
+function apiOf({ url, dataDir }: ReveilleProcess): ReveilleClient {
+  const token = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
+  return new ReveilleClient({ url, token });
 }
 
 function reveille(...args: string[]): Promise<CommandOutput> {
