@@ -1,45 +1,29 @@
-import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { Controller, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { EventLog } from '../event-log/event-log';
-import { Processing } from '../processing/processing';
-import { NodeExecution } from '../runs/node-execution';
-import { EVENT_LOG, NODE_ID } from '../tokens';
+import { Handles } from '../http/handles';
+import { NODE_ID } from '../tokens';
+import type { ReadyView } from './health.routes';
+import { healthRoutes as routes } from './health.routes';
+import { NodeHealth } from './node-health';
 
-@Controller('health')
+@Controller()
 export class HealthController {
   constructor(
-    @Inject(EVENT_LOG) private readonly log: EventLog,
     @Inject(NODE_ID) private readonly nodeId: string,
-    private readonly processing: Processing,
-    private readonly execution: NodeExecution,
+    private readonly health: NodeHealth,
   ) {}
 
   /** The process answers. */
-  @Get('live')
+  @Handles(routes.getLive)
   live() {
-    return { status: 'ok' };
+    return { status: 'ok' as const };
   }
 
   /** The node does its work; otherwise 503, and which part is ill. */
-  @Get('ready')
-  async ready(@Res({ passthrough: true }) reply: FastifyReply) {
-    const head = await this.log.head().then(
-      (position) => `${position}`,
-      () => null,
-    );
-    const consumers = this.processing.status();
-    const isWell =
-      head !== null &&
-      consumers.every(({ stoppedBy, ailment }) => stoppedBy === null && ailment === null) &&
-      this.execution.illness === null;
-    void reply.code(isWell ? 200 : 503);
-    return {
-      status: isWell ? 'ok' : 'ill',
-      nodeId: this.nodeId,
-      eventLog: { status: head === null ? 'ill' : 'ok', head },
-      consumers,
-      execution: { status: this.execution.illness ?? 'ok' },
-      runs: this.execution.load,
-    };
+  @Handles(routes.getReady)
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadyView> {
+    const condition = await this.health.look();
+    void reply.code(condition.status === 'ok' ? 200 : 503);
+    return { nodeId: this.nodeId, ...condition };
   }
 }
