@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import { AgentsStore } from '../src/agents/agents.store';
+import type { AgentConfiguration } from '../src/agents/domain/agent.events';
+import { defaultPolicy } from '../src/agents/domain/policy';
+import { EmbeddedEventLog } from '../src/event-log/embedded/embedded-event-log';
+import { seal } from '../src/event-log/seal';
+import { CHAIN_START } from '../src/kernel/chain';
+import { systemClock } from '../src/kernel/clock';
+import type { EventMetadata } from '../src/kernel/event';
+import { NO_STREAM } from '../src/kernel/event';
+import { derivedUuid, uuidv7 } from '../src/kernel/ids';
+import { companyStream, runStream } from '../src/kernel/streams';
+import { wakeupSchema } from '../src/wakeups/wakeup.schemas';
+import type { RunEventData } from '../src/runs/domain/run.events';
+import { lifecycle, RUN_SCHEMA_VERSION } from '../src/runs/domain/run.events';
+
+const NODE = 'bench';
+const ACTOR = { type: 'user', id: 'bench' } as const;
+/** Agents that are at work at once, so that the log commits groups. */
+const AT_ONCE = 200;
+const EVENTS_PER_LIFECYCLE = 7;
+
+/**
+ * Writes a log as a server would have, decisions included, but faster: for scenarios that begin with a long one.
+ * It is to be the only one that has the data folder open.
+ */
+export class History {
+  private readonly agents: AgentsStore;
+  readonly companyId = uuidv7();
+  eventCount = 0;
+
+  static async begin(dataDir: string): Promise<History> {
+    const history = new History(await EmbeddedEventLog.open(join(dataDir, 'stores')));
+    const data = { companyId: history.companyId, name: 'Bench', externalKey: null };
+    await history.append(companyStream(history.companyId), [{ type: 'CompanyRegistered', data }]);
+    return history;
+  }
+
+  private constructor(private readonly log: EmbeddedEventLog) {
+    this.agents = new AgentsStore(log, systemClock, NODE, () => Promise.resolve(false));
+  }
+
+  /** Agents that are never woken but by their timer, which is due for the first time at `dueAt`. */
+  async timers(count: number, intervalSec: number, dueAt: (index: number) => string): Promise<void> {
+    await inParallel(count, async (index) => {
+      const agentId = await this.agent({ ...defaultPolicy, intervalSec });
+      const at = dueAt(index);
+      await this.tell(agentId, { type: 'ScheduleTimer', version: 1, due: { at, base: at } });
+    });
+  }
+
+  /** Runs that succeeded, shared out over agents, until there are so many events. */
+  async lifecycles(events: number, agentCount: number): Promise<void> {
+    const each = Math.ceil(events / EVENTS_PER_LIFECYCLE / agentCount);
+    await inParallel(agentCount, async () => {
+      const agentId = await this.agent(defaultPolicy);
+      for (let index = 0; index < each; index++) await this.lifecycle(agentId);
+    });
+  }
+
+  end(): Promise<void> {
+    return this.log.close();
+  }
+
+  private async agent(heartbeat: typeof defaultPolicy): Promise<string> {
+    const agentId = uuidv7();
+    const configuration: AgentConfiguration = {
+      name: `agent ${agentId}`,
+      adapterType: 'process',
+      adapterConfig: { command: 'true' },
+      runtimeConfig: { heartbeat },
+    };
+    const { companyId } = this;
+    const rest = { externalKey: null, requiresApproval: false, configuration };
+    await this.tell(agentId, { type: 'RegisterAgent', companyId, agentId, ...rest });
+    return agentId;
+  }
+
+  private async lifecycle(agentId: string): Promise<void> {
+    const [wakeupId, runId, claimId] = [uuidv7(), uuidv7(), uuidv7()];
+    const request = wakeupSchema.parse({ reason: 'bench' });
+    await this.tell(agentId, {
+      type: 'RequestWakeup',
+      wakeupId,
+      runId,
+      request,
+      keyHash: null,
+      requestHash: runId,
+    });
+    await this.tell(agentId, { type: 'StartRun', runId, nodeId: NODE, claimId });
+    const line = (message: string) => ({
+      type: 'RunLifecycleRecorded',
+      data: this.line(agentId, runId, message),
+    });
+    await this.append(runStream(this.companyId, runId), [
+      line(lifecycle.queued),
+      line(lifecycle.started),
+      line(lifecycle.succeeded),
+    ]);
+    const outcome = {
+      exitCode: 0,
+      signal: null,
+      exitedAt: new Date().toISOString(),
+      errorCode: null,
+      error: null,
+    };
+    await this.tell(agentId, {
+      type: 'FinishRun',
+      ...{ runId, nodeId: NODE, claimId },
+      outcome: { ...outcome, report: null, log: null },
+      settlement: null,
+    });
+  }
+
+  private async tell(agentId: string, command: Parameters<AgentsStore['execute']>[1]): Promise<void> {
+    const address = { companyId: this.companyId, agentId };
+    const { events } = await this.agents.execute(address, command, { actor: ACTOR }, () => undefined);
+    this.eventCount += events.length;
+  }
+
+  private async append(stream: string, events: readonly { type: string; data: object }[]): Promise<void> {
+    const commandId = uuidv7();
+    const metadata: Omit<EventMetadata, 'hash'> = {
+      schemaVersion: RUN_SCHEMA_VERSION,
+      at: new Date().toISOString(),
+      companyId: this.companyId,
+      ...{ correlationId: commandId, causationId: null, commandId, actor: ACTOR, nodeId: NODE },
+    };
+    const unsealed = events.map((event, index) => ({
+      id: derivedUuid(commandId, index),
+      ...event,
+      metadata,
+    }));
+    await this.log.append(stream, seal(unsealed, CHAIN_START), NO_STREAM);
+    this.eventCount += events.length;
+  }
+
+  private line(agentId: string, runId: string, message: string): RunEventData<'lifecycle'> {
+    const fixed = {
+      eventType: 'lifecycle',
+      stream: 'system',
+      level: 'info',
+      color: null,
+      payload: null,
+    } as const;
+    return { companyId: this.companyId, agentId, runId, message, ...fixed };
+  }
+}
+
+async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+}

@@ -1,0 +1,19 @@
+import type { Scenario } from '../scenario';
+import { accepted } from './accepted';
+import { noopLifecycles, processLifecycles } from './lifecycles';
+import { log } from './log';
+import { replay } from './replay';
+import { start } from './start';
+import { tick } from './tick';
+import { wake } from './wake';
+
+export const scenarios: readonly Scenario[] = [
+  accepted,
+  wake,
+  noopLifecycles,
+  processLifecycles,
+  log,
+  replay,
+  tick,
+  start,
+];
