@@ -29,8 +29,13 @@ const forbidden = [
     comment:
       'What the program cannot reach has no place in src; what only tests need belongs to test/support.',
     severity: 'error',
-    from: { path: '^src/main\\.ts$' },
-    to: { path: '^src/', pathNot: '\\.spec\\.ts$', reachable: false },
+    // A thread is started by the name of its file.
+    from: { path: '^src/main\\.ts$|\\.thread\\.ts$' },
+    to: {
+      path: '^src/',
+      pathNot: ['\\.spec\\.ts$', '^src/main\\.ts$', '\\.thread\\.ts$'],
+      reachable: false,
+    },
   },
   {
     name: 'no-unresolvable',
@@ -116,6 +121,23 @@ const forbidden = [
     to: { path: '^src/', pathNot: '^src/(kernel|adapters)/' },
   },
   {
+    name: 'live-sees-ports',
+    comment:
+      'What followers are told comes from the log and from nothing else: no read model, no handler of a capability.',
+    severity: 'error',
+    from: { path: '^src/live/', pathNot: '\\.spec\\.ts$' },
+    to: {
+      path: '^src/',
+      pathNot: [
+        '^src/(kernel|live|http|auth)/',
+        '^src/.+/domain/',
+        '^src/event-log/[^/]+$',
+        '^src/processing/(feed|steady-follow|pause)\\.ts$',
+        '^src/runs/whole-characters\\.ts$',
+      ],
+    },
+  },
+  {
     name: 'runner-sees-ports-and-adapters',
     comment:
       'The runner executes; it asks no read model and knows no capability beyond the events it writes.',
@@ -124,6 +146,26 @@ const forbidden = [
     to: {
       path: '^src/',
       pathNot: ['^src/(kernel|runner|adapters)/', '^src/.+/domain/', '^src/(event-log|documents)/[^/]+$'],
+    },
+  },
+
+  {
+    name: 'client-stands-alone',
+    comment:
+      'Of the program the client takes types only, and of Node nothing: it is to work wherever fetch does.',
+    severity: 'error',
+    from: { path: '^src/client/', pathNot: '\\.spec\\.ts$' },
+    to: { pathNot: '^src/client/', dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'command-line-is-a-client',
+    comment: 'What the command line knows of a server it knows from the client, and of the rest types only.',
+    severity: 'error',
+    from: { path: '^src/(cli|demo)/', pathNot: '\\.spec\\.ts$' },
+    to: {
+      path: '^src/',
+      pathNot: ['^src/(cli|demo|client|kernel)/', '^src/(config|data-folder|store-unusable|version)\\.ts$'],
+      dependencyTypesNot: ['type-only'],
     },
   },
 

@@ -13,6 +13,7 @@ import { GetAgentHandler, GetRuntimeStateHandler, ListAgentsHandler } from './ag
 import { AgentsController } from './agents/agents.controller';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
+import { Gate } from './auth/gate';
 import { CompaniesController } from './companies/companies.controller';
 import {
   ChangeCompanyStatusHandler,
@@ -25,9 +26,22 @@ import { ChangePriceTableHandler, GetPriceTableHandler } from './costs/price.han
 import { CostsController } from './costs/costs.controller';
 import { ExternalKeys } from './event-log/external-keys';
 import { HealthController } from './health/health.controller';
+import { routesOf } from './http/handles';
+import { LiveController } from './live/live.controller';
+import { livePayloads } from './live/live-events';
+import { LiveGateway } from './live/live.gateway';
+import { LiveStreams } from './live/live-streams';
+import { NodeHealth } from './health/node-health';
+import { Metrics } from './metrics/metrics';
+import { MetricsController } from './metrics/metrics.controller';
 import type { Node } from './node';
+import { ProjectionsController } from './operations/projections.controller';
+import { describeRoutes } from './openapi/describe-routes';
+import { OpenApi, OpenApiController } from './openapi/openapi.controller';
 import { Processing } from './processing/processing';
+import { ProjectionJobs } from './processing/projection-jobs';
 import { ReadModels } from './processing/read-models';
+import { Drain } from './runs/drain';
 import { NodeExecution } from './runs/node-execution';
 import { GetRunLogHandler, StreamRunLogHandler } from './runs/run-log.queries';
 import { RunLogReader } from './runs/run-log-reader';
@@ -47,6 +61,7 @@ import { ListSecretsHandler, PutSecretHandler } from './secrets/secret.handlers'
 import { SecretStore } from './secrets/secret-store';
 import { SecretsController } from './secrets/secrets.controller';
 import { CLOCK, EVENT_LOG, NODE_ID } from './tokens';
+import { ownVersion } from './version';
 import { WakeAgentHandler } from './wakeups/wake.handler';
 import { CancelWakeupHandler } from './wakeups/cancel-wakeup.handler';
 import { GetWakeupHandler, ListWakeupsHandler, WakeupAnswers } from './wakeups/wakeup.queries';
@@ -86,40 +101,56 @@ const handlers: Provider[] = [
   GetPriceTableHandler,
 ];
 
+const controllers = [
+  CompaniesController,
+  AgentsController,
+  WakeupsController,
+  RunsController,
+  SecretsController,
+  CostsController,
+  TimersController,
+  ProjectionsController,
+  LiveController,
+  HealthController,
+  MetricsController,
+  OpenApiController,
+];
+
 /** The HTTP face of a node: which route leads to which handler, and what the handlers are given. */
 @Module({})
 export class AppModule {
-  static of(node: Node): DynamicModule {
+  static of(node: Node, gate: Gate): DynamicModule {
     const parts: Provider[] = [
       { provide: CLOCK, useValue: node.clock },
       { provide: EVENT_LOG, useValue: node.log },
       { provide: NODE_ID, useValue: node.nodeId },
       { provide: Processing, useValue: node.processing },
       { provide: ReadModels, useValue: node.readModels },
+      { provide: ProjectionJobs, useValue: node.projectionJobs },
       { provide: AdapterRegistry, useValue: node.adapters },
       { provide: ExternalKeys, useValue: node.externalKeys },
       { provide: AgentsStore, useValue: node.agents },
       { provide: Directory, useValue: node.directory },
       { provide: NodeExecution, useValue: node.execution },
+      { provide: Drain, useValue: node.drain },
       { provide: RunReaper, useValue: node.reaper },
       { provide: AlarmClock, useValue: node.alarms },
+      { provide: NodeHealth, useValue: node.health },
+      { provide: Metrics, useValue: node.metrics },
       { provide: SecretStore, useValue: node.secrets },
+      { provide: LiveStreams, useValue: node.live },
+      { provide: Gate, useValue: gate },
       { provide: RunLogReader, useValue: new RunLogReader(node.log) },
+      {
+        provide: OpenApi,
+        useValue: new OpenApi(() => describeRoutes(routesOf(controllers), livePayloads, ownVersion())),
+      },
     ];
     return {
       module: AppModule,
       imports: [CqrsModule.forRoot()],
-      controllers: [
-        CompaniesController,
-        AgentsController,
-        WakeupsController,
-        RunsController,
-        SecretsController,
-        CostsController,
-        TimersController,
-        HealthController,
-      ],
-      providers: [...parts, ...handlers],
+      controllers,
+      providers: [...parts, ...handlers, LiveGateway],
     };
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { drainModes } from './runs/drain';
 
 /** Everything comes as text, and a number is one only where it looks like one: '' and ' ' are not 0. */
 const wholeNumber = (minimum: number, maximum: number) =>
@@ -47,6 +48,31 @@ const settings = {
     env: 'REVEILLE_MAX_RUNS',
     about: 'how many runs may run at once',
     schema: wholeNumber(1, 10_000).default(4 * cpus().length),
+  },
+  drain: {
+    env: 'REVEILLE_DRAIN',
+    about: 'what a server that is told to stop does about running agents: leave, wait or cancel',
+    schema: z.enum(drainModes).default('leave'),
+  },
+  drainTimeoutSec: {
+    env: 'REVEILLE_DRAIN_TIMEOUT_SEC',
+    about: 'how long it waits for them, in seconds, before it leaves them running; 0: as long as it takes',
+    schema: wholeNumber(0, 604_800).default(600),
+  },
+  backWithinSec: {
+    env: 'REVEILLE_BACK_WITHIN_SEC',
+    about: 'how long other servers leave the runs of this one alone after it has stopped',
+    schema: wholeNumber(0, 604_800).default(300),
+  },
+  httpPrivateAddresses: {
+    env: 'REVEILLE_HTTP_PRIVATE_ADDRESSES',
+    about: 'whether http agents may be on this machine and in private networks: allow or refuse',
+    schema: z.enum(['allow', 'refuse']).default('refuse'),
+  },
+  httpAnswerBytes: {
+    env: 'REVEILLE_HTTP_ANSWER_BYTES',
+    about: "how long an http agent's answer may be",
+    schema: wholeNumber(1_024, 1e12).default(1024 * 1024 * 1024),
   },
   auth: {
     env: 'REVEILLE_AUTH',

@@ -1,7 +1,7 @@
 import { runProgram } from './cli/program';
 
 // The server takes half a second to load: not for those who only want to ask one.
-void runProgram(process.argv.slice(2), async (...args) => {
+void runProgram(process.argv.slice(2), async (config, environmentForAgents, logger, stop) => {
   const { startServer } = await import('./server.js');
-  return startServer(...args);
+  return startServer(config, environmentForAgents, logger, undefined, { stop });
 });

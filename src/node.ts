@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { Adapter } from './adapters/adapter';
 import { AdapterRegistry } from './adapters/adapter';
+import { httpAdapter } from './adapters/http/http-adapter';
 import { processAdapter } from './adapters/process/process-adapter';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
@@ -23,15 +25,23 @@ import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
 import type { EventLog } from './event-log/event-log';
 import { ExternalKeys } from './event-log/external-keys';
+import { NodeHealth } from './health/node-health';
 import type { Clock } from './kernel/clock';
 import type { Recorded } from './kernel/event';
+import { LiveStreams } from './live/live-streams';
+import { measured } from './metrics/measured-event-log';
+import { Metrics } from './metrics/metrics';
+import { NodeMetrics } from './metrics/node-metrics';
 import { Processing } from './processing/processing';
+import { ProjectionJobs } from './processing/projection-jobs';
 import { ReadModels } from './processing/read-models';
 import type { Saga } from './processing/saga';
 import type { SagaCommandHandler } from './processing/saga-runner';
 import { LocalRunner } from './runner/local-runner';
+import { Drain } from './runs/drain';
 import { NodeExecution } from './runs/node-execution';
 import { NodeLeases } from './runs/node-leases';
+import { OrphanedRuns } from './runs/orphaned-runs';
 import { runsProjection } from './runs/projections/runs.projection';
 import { RunClaims } from './runs/run-claims';
 import { RunReaper } from './runs/run-reaper';
@@ -55,18 +65,25 @@ export const projections = [
   priceTablesProjection,
 ];
 
+/** The adapters that every server knows. */
+export const builtInAdapters: readonly Adapter[] = [processAdapter, httpAdapter];
+
 /** The parts of one server, put together: everything but HTTP. */
 export class Node {
   readonly nodeId: string;
-  readonly adapters = new AdapterRegistry([processAdapter]);
   readonly processing: Processing;
   readonly readModels: ReadModels;
+  readonly projectionJobs: ProjectionJobs;
   readonly externalKeys: ExternalKeys;
   readonly agents: AgentsStore;
   readonly directory: Directory;
   readonly execution: NodeExecution;
+  readonly drain: Drain;
   readonly reaper: RunReaper;
   readonly alarms: AlarmClock;
+  readonly health: NodeHealth;
+  readonly live: LiveStreams;
+  private readonly nodeMetrics: NodeMetrics;
   private readonly runner: LocalRunner;
   private readonly claims: RunClaims;
   private readonly runStreams: RunStreams;
@@ -79,15 +96,18 @@ export class Node {
     readonly log: EventLog,
     readonly documents: DocumentStore,
     readonly secrets: SecretStore,
+    readonly adapters: AdapterRegistry,
     folder: DataFolder,
     config: Config,
     environment: Record<string, string>,
     readonly clock: Clock,
+    readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {
     const nodeId = (this.nodeId = folder.nodeId);
     this.processing = new Processing(log, documents, logger);
-    this.readModels = new ReadModels(documents);
+    this.readModels = new ReadModels(documents, this.processing.generations);
+    this.projectionJobs = new ProjectionJobs(this.processing, documents, clock, logger);
     this.externalKeys = new ExternalKeys(log, clock, nodeId);
     this.agents = new AgentsStore(log, clock, nodeId, async (companyId) => {
       const company = await this.readModels.get(companiesProjection, companyId);
@@ -101,9 +121,10 @@ export class Node {
     const settlement = new RunSettlement(log, clock, prices);
     this.claims = new RunClaims(this.agents, log, nodeId, settlement);
     this.runStreams = new RunStreams(log, nodeId, this.stopped.signal);
-    this.leases = new NodeLeases(documents, clock, nodeId, (err) =>
-      logger.error({ err }, 'the node could not renew its lease'),
-    );
+    this.leases = new NodeLeases({
+      ...{ documents, clock, nodeId, backWithinSec: config.backWithinSec },
+      onFault: (err) => logger.error({ err }, 'the node could not renew its lease'),
+    });
     this.runner = new LocalRunner({
       log,
       adapters: this.adapters,
@@ -115,14 +136,36 @@ export class Node {
       runsFolder: folder.runsFolder,
       environment,
       apiUrl: () => this.url,
+      http: {
+        allowsPrivateAddresses: config.httpPrivateAddresses === 'allow',
+        maxAnswerBytes: config.httpAnswerBytes,
+      },
       logger,
     });
     const { processing, readModels, claims, runner, agents, leases } = this;
     const shared = { nodeId, processing, readModels, claims, runner, clock, logger };
     this.execution = new NodeExecution({ ...shared, maxRuns: config.maxRuns, runsFolder: folder.runsFolder });
-    this.reaper = new RunReaper({ ...shared, agents, leases, settlement });
+    this.drain = new Drain({
+      ...{ mode: config.drain, timeoutSec: config.drainTimeoutSec, execution: this.execution },
+      ...shared,
+    });
+    const orphans = new OrphanedRuns({ ...shared, agents, log, settlement });
+    this.reaper = new RunReaper({ ...shared, leases, orphans });
     this.alarms = new AlarmClock({ ...shared, agents });
+    const { execution } = this;
+    const parts = {
+      log,
+      documents,
+      processing,
+      execution,
+      drain: this.drain,
+      dataFolder: folder.path,
+      logger,
+    };
+    this.nodeMetrics = new NodeMetrics(metrics, parts);
+    this.health = new NodeHealth(parts);
     this.companyStop = new CompanyStop(agents, processing, readModels);
+    this.live = new LiveStreams({ log, feed: processing.feed, directory: this.directory, logger });
   }
 
   static async open(
@@ -132,9 +175,23 @@ export class Node {
     environment: Record<string, string>,
     clock: Clock,
     logger: Logger,
+    adapters: readonly Adapter[],
   ): Promise<Node> {
     const secrets = await SecretStore.open(folder.path);
-    return new Node(log, documents, secrets, folder, config, environment, clock, logger);
+    const metrics = new Metrics();
+    const measuredLog = measured(log, metrics);
+    return new Node(
+      measuredLog,
+      documents,
+      secrets,
+      new AdapterRegistry(adapters),
+      folder,
+      config,
+      environment,
+      clock,
+      metrics,
+      logger,
+    );
   }
 
   /** Follows the log; from here on it can be written to and read from. */
@@ -146,12 +203,17 @@ export class Node {
       handledBy(companyStopSaga, (command, cause) => this.companyStop.execute(command, cause)),
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
+    await this.nodeMetrics.start();
+    await this.projectionJobs.resume();
   }
 
-  /** Takes up what was left running and starts what is queued. */
-  async startExecution(url: string): Promise<void> {
+  /**
+   * Takes up what was left running and starts what is queued.
+   * @throws the abort reason when `stop` aborts meanwhile
+   */
+  async startExecution(url: string, stop: AbortSignal): Promise<void> {
     this.url = url;
-    await this.execution.start();
+    await this.execution.start(stop);
     this.alarms.start();
     this.reaper.start();
   }
@@ -162,9 +224,11 @@ export class Node {
     await this.alarms.stop();
     await this.execution.stop();
     await this.runner.close();
+    await this.nodeMetrics.stop();
     this.stopped.abort();
+    await this.projectionJobs.stop();
     await this.processing.stop();
-    this.leases.stop();
+    await this.leases.stop();
     await this.log.close();
     await this.documents.close();
   }

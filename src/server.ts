@@ -1,19 +1,26 @@
 import 'reflect-metadata';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import type { Adapter } from './adapters/adapter';
 import { AppModule } from './app.module';
 import { Gate } from './auth/gate';
 import { openBackends } from './backends';
 import type { Config } from './config';
 import { DataFolder } from './data-folder';
+import { answerBrokenRequest } from './http/broken-request';
 import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
+import { requestIdOf } from './http/request-id';
+import { observeRequests } from './http/request-log';
 import { WrittenInterceptor } from './http/written';
 import { systemClock, TestClock } from './kernel/clock';
-import { Node } from './node';
+import type { ErrorCode } from './kernel/errors';
+import { LiveSocketAdapter } from './live/live-socket.adapter';
+import { builtInAdapters, Node } from './node';
 
 /** A wakeup, payload and context included, must fit into one append (1 MiB at the smallest backend). */
 const BODY_LIMIT_BYTES = 512 * 1024;
@@ -21,31 +28,47 @@ const BODY_LIMIT_BYTES = 512 * 1024;
 export interface RunningServer {
   url: string;
   adminToken: string;
+  /** Claims nothing any more, and treats what is running as was configured. @param hurry ends the waiting */
+  drain(hurry: AbortSignal): Promise<void>;
+  /** What the router knows, as `GET /v1/runs/:runId`. */
+  routes: readonly string[];
+  /** Leaves running what is running. */
   close(): Promise<void>;
+}
+
+/** What a start may be given besides its configuration. */
+export interface StartOptions {
+  /** Breaks the start off. */
+  stop?: AbortSignal;
+  /** The kinds of agents that can be executed. */
+  adapters?: readonly Adapter[];
 }
 
 /**
  * Starts a node with its HTTP face.
  *
  * @param open how its stores are opened: a test may put something between
- * @throws DataFolderInUse
+ * @throws DataFolderInUse, and the abort reason when `stop` aborts meanwhile
  */
 export async function startServer(
   config: Config,
   environmentForAgents: Record<string, string>,
-  logger: Logger,
+  processLogger: Logger,
   open = openBackends,
+  { stop = new AbortController().signal, adapters = builtInAdapters }: StartOptions = {},
 ): Promise<RunningServer> {
   const folder = DataFolder.open(config.dataDir);
+  const logger = processLogger.child({ nodeId: folder.nodeId });
   const node = await Node.open(
-    await open(config, folder),
+    await open(config, folder, logger),
     folder,
     config,
     environmentForAgents,
     config.testClock ? new TestClock() : systemClock,
     logger,
+    adapters,
   );
-  const app = await createApp(
+  const { app, routes } = await createApp(
     node,
     new Gate(config.auth === 'none' ? null : folder.adminToken, config.host),
     logger,
@@ -58,17 +81,23 @@ export async function startServer(
   try {
     // Whoever can ask finds read models that are up to date.
     await node.startProcessing();
+    stop.throwIfAborted();
     await app.listen(config.port, config.host);
     const url = urlOf(config.host, app.getHttpServer().address() as AddressInfo);
-    await node.startExecution(url);
-    return { url, adminToken: folder.adminToken, close };
+    await node.startExecution(url, stop);
+    return { url, adminToken: folder.adminToken, routes, drain: (hurry) => node.drain.run(hurry), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function createApp(node: Node, gate: Gate, logger: Logger): Promise<NestFastifyApplication> {
+async function createApp(
+  node: Node,
+  gate: Gate,
+  logger: Logger,
+): Promise<{ app: NestFastifyApplication; routes: readonly string[] }> {
+  const routes: string[] = [];
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
@@ -77,19 +106,31 @@ async function createApp(node: Node, gate: Gate, logger: Logger): Promise<NestFa
     // What the router refuses reaches no filter: a path that is too long, or cannot be decoded.
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
       sendProblem(reply, domainErrorOf(error)),
+    // What is no HTTP does not even reach the router.
+    clientErrorHandler: answerBrokenRequest,
+    // The gate asks for it, and refuses with a problem document.
+    http: { requireHostHeader: false },
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
   });
+  const onRefused = (code: ErrorCode) =>
+    node.metrics.record({ name: 'reveille_refusals_total', labels: { code }, value: 1 });
+  observeRequests(adapter.getInstance(), { logger, onRefused });
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
     if (gate.check(request, reply)) done();
   });
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(node), adapter, {
+  adapter.getInstance().addHook('onRoute', ({ method, url }) => {
+    routes.push(...[method].flat().map((name) => `${name} ${url}`));
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(node, gate), adapter, {
     logger: false,
     abortOnError: false,
   });
   acceptJsonOnly(app);
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalInterceptors(new WrittenInterceptor());
+  app.useWebSocketAdapter(new LiveSocketAdapter(app, gate));
   await app.init();
-  return app;
+  return { app, routes };
 }
 
 /**

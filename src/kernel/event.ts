@@ -69,12 +69,28 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
   readonly metadata: EventMetadata;
 }
 
-/** Parses a stored JSON event. Throws on a binary one: those have readers of their own. */
+/**
+ * A stored JSON event to work with. Its data is parsed when somebody looks at it first: most readers of the log pass
+ * over most events. Throws on a binary one: those have readers of their own.
+ */
 export function decode<E extends DomainEvent>(stored: StoredEvent): Recorded<E> {
-  if (typeof stored.data !== 'string') {
-    throw new Error(`event ${stored.id} (${stored.type}) of ${stored.stream} is binary`);
-  }
-  const event = { type: stored.type, data: JSON.parse(stored.data) as unknown } as E;
-  const { id, stream, revision, position, metadata } = stored;
-  return { event, id, stream, revision, position, metadata };
+  const { type, data: text, id, stream, revision, position } = stored;
+  if (typeof text !== 'string') throw new Error(`event ${id} (${type}) of ${stream} is binary`);
+  let data: { parsed: unknown } | undefined;
+  const event = {
+    type,
+    get data() {
+      return (data ??= { parsed: JSON.parse(text) as unknown }).parsed;
+    },
+  } as E;
+  return {
+    event,
+    id,
+    stream,
+    revision,
+    position,
+    get metadata() {
+      return stored.metadata;
+    },
+  };
 }

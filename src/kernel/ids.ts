@@ -1,7 +1,20 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 let lastMs = 0;
 let counter = 0;
+
+const RANDOM_BYTES = 4_096;
+const randomness = Buffer.alloc(RANDOM_BYTES);
+let randomUsed = RANDOM_BYTES;
+
+/** The system is asked for many bytes at a time, which takes it as long as a few. */
+function takeRandom(count: number): Buffer {
+  if (randomUsed + count > RANDOM_BYTES) {
+    randomFillSync(randomness);
+    randomUsed = 0;
+  }
+  return randomness.subarray(randomUsed, (randomUsed += count));
+}
 
 /**
  * UUID version 7 (RFC 9562, 5.7): milliseconds, then a 12-bit counter that keeps the ids of one process in the order
@@ -10,12 +23,12 @@ let counter = 0;
 export function uuidv7(nowMs: number = Date.now()): string {
   if (nowMs > lastMs) {
     lastMs = nowMs;
-    counter = randomBytes(2).readUInt16BE() & 0x3ff;
+    counter = takeRandom(2).readUInt16BE() & 0x3ff;
   } else if (++counter > 0xfff) {
     lastMs += 1;
     counter = 0;
   }
-  const bytes = randomBytes(16);
+  const bytes = takeRandom(16);
   bytes.writeUIntBE(lastMs, 0, 6);
   bytes.writeUInt16BE(0x7000 | counter, 6);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);

@@ -15,8 +15,10 @@ const runtimeStates = 'src/agents/projections/runtime-states.projection.ts';
 const wakeups = 'src/wakeups/projections/wakeups.projection.ts';
 const runs = 'src/runs/projections/runs.projection.ts';
 const feed = 'src/processing/feed.ts';
+const steadyFollow = 'src/processing/steady-follow.ts';
 const progress = 'src/processing/progress.ts';
 const projectionRunner = 'src/processing/projection-runner.ts';
+const projectedCollection = 'src/processing/projected-collection.ts';
 const sagaRunner = 'src/processing/saga-runner.ts';
 const store = 'src/event-log/aggregate-store.ts';
 
@@ -456,8 +458,8 @@ export const mutants = [
   {
     name: 'a terminated agent can be resumed',
     file: decider,
-    find: "      refuseStatus(state, 'terminated', 'pending_approval');\n      return state.status === 'paused'",
-    replace: "      return state.status !== 'active'",
+    find: "      refuseStatus(state, 'terminated', 'pending_approval');\n      return resume(state);",
+    replace: "      return resume({ ...state, status: 'paused' });",
     properties: true,
   },
 
@@ -633,13 +635,13 @@ export const mutants = [
   },
   {
     name: 'after an interruption the feed follows from where it began',
-    file: feed,
-    find: '          reached = batch.reached;\n          retryMs = FIRST_RETRY_MS;\n',
+    file: steadyFollow,
+    find: '        reached = batch.reached;\n        retryMs = FIRST_RETRY_MS;\n',
     replace: '',
   },
   {
     name: 'an interruption ends the feed',
-    file: feed,
+    file: steadyFollow,
     find: '!error.resumable) return;',
     replace: 'error) return;',
   },
@@ -664,7 +666,7 @@ export const mutants = [
   {
     name: 'positions of filtered events take waiting events along',
     file: feed,
-    find: '= { events: last.events, reached: batch.reached };',
+    find: '= { ...last, reached: batch.reached };',
     replace: '= batch;',
   },
   {
@@ -683,13 +685,13 @@ export const mutants = [
   // Projections and sagas at work.
   {
     name: 'a projection loads a document anew for each event',
-    file: projectionRunner,
+    file: projectedCollection,
     find: '      documents.set(id, this.evolve(documents.get(id) ?? null, recorded));',
     replace: '      documents.set(`${id} `, this.evolve(documents.get(id) ?? null, recorded));',
   },
   {
     name: 'a projection stores the checkpoint of the first event of a batch',
-    file: projectionRunner,
+    file: projectedCollection,
     find: 'position: events.at(-1)!.position };',
     replace: 'position: events[0]!.position };',
   },
@@ -701,7 +703,7 @@ export const mutants = [
   },
   {
     name: 'a projection handles only the first 1,000 events of a batch',
-    file: projectionRunner,
+    file: projectedCollection,
     find: 'from += MAX_FOLDED',
     replace: 'from += Infinity',
   },
@@ -714,13 +716,13 @@ export const mutants = [
   {
     name: 'a saga that is stopped in a batch stores its checkpoint',
     file: sagaRunner,
-    find: '          if (signal.aborted) return;\n',
+    find: '          if (signal.aborted) break;\n',
     replace: '',
   },
   {
     name: 'a saga stores no checkpoint',
     file: sagaRunner,
-    find: '          await untilStored(() => this.storeCheckpoint(handled.at(-1)!.position), this.progress, signal);\n',
+    find: '    await this.documents.writeBatch({ collection: CHECKPOINTS.name, writes: [], checkpoint });\n',
     replace: '',
   },
   {

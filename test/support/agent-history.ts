@@ -74,9 +74,20 @@ export function updated(
 }
 
 export const approved: AgentEvent = { type: 'AgentApproved', data: ofAgent };
-export const paused: AgentEvent = { type: 'AgentPaused', data: { ...ofAgent, reason: 'manual' } };
-export const resumed: AgentEvent = { type: 'AgentResumed', data: ofAgent };
-export const terminated: AgentEvent = { type: 'AgentTerminated', data: ofAgent };
+/** None of the agent's runs has ended. */
+const noHeartbeat = { lastHeartbeatAt: null };
+export const paused: EventOf<'AgentPaused'> = {
+  type: 'AgentPaused',
+  data: { ...ofAgent, ...noHeartbeat, reason: 'manual' },
+};
+export const resumed: EventOf<'AgentResumed'> = {
+  type: 'AgentResumed',
+  data: { ...ofAgent, ...noHeartbeat, agentStatus: 'idle' },
+};
+export const terminated: EventOf<'AgentTerminated'> = {
+  type: 'AgentTerminated',
+  data: { ...ofAgent, ...noHeartbeat },
+};
 export const sessionReset = sessionResetOf(null);
 
 export function sessionResetOf(taskKey: string | null): EventOf<'SessionReset'> {
@@ -209,6 +220,9 @@ export function started(
 ): EventOf<'RunStarted'> {
   const ids = { ...ofAgent, runId: `r${n}`, wakeupId: `w${n}`, nodeId: NODE, claimId: `c${n}` };
   const frame = {
+    invocationSource: 'on_demand',
+    triggerDetail: null,
+    lastHeartbeatAt: null,
     attempt: 1,
     startedAt: NOW,
     taskKey: null,
@@ -216,7 +230,7 @@ export function started(
     configurationRevision: 0,
     adapterType: 'process',
     limits: runLimits(defaultPolicy),
-  };
+  } as const;
   return { type: 'RunStarted', data: { ...ids, ...frame, ...parts } };
 }
 
@@ -228,13 +242,17 @@ export function endRequested(n: number, cause: EndCause, requestedAt = NOW): Eve
 export function finished(n: number, parts: Partial<RunFinished['data']> = {}): RunFinished {
   const ids = { ...ofAgent, runId: `r${n}`, wakeupId: `w${n}`, nodeId: NODE, claimId: `c${n}` };
   const outcome = { exitCode: 0, signal: null, exitedAt: NOW, lastRunning: true, endCause: null } as const;
-  const frame = { finishedAt: NOW, invocationSource: 'on_demand', taskKey: null, willRetry: false } as const;
+  const frame = { startedAt: NOW, finishedAt: NOW, taskKey: null, willRetry: false };
+  const asked = { invocationSource: 'on_demand', triggerDetail: null } as const;
   const session = { sessionIdBefore: null, sessionIdAfter: null, sessionReset: false };
   const verdict = { status: 'succeeded', errorCode: null, error: null } as const;
+  const { status = 'succeeded', lastRunning = true, claimId } = parts;
+  const rested = status === 'failed' || status === 'timed_out' ? 'error' : 'idle';
+  const agentStatus = claimId === null ? null : lastRunning ? rested : 'running';
   return {
     type: 'RunFinished',
     data: {
-      ...{ ...ids, ...frame, ...verdict, ...outcome, ...session },
+      ...{ ...ids, ...frame, ...asked, ...verdict, ...outcome, ...session, agentStatus },
       ...{ report: null, settlement: null, log: null, ...parts },
     },
   };
@@ -246,7 +264,8 @@ export function finishedUnstarted(
   cause: EndCause,
   parts: Partial<RunFinished['data']> = {},
 ): RunFinished {
-  const unclaimed = { nodeId: null, claimId: null, exitCode: null, exitedAt: null, lastRunning: false };
+  const never = { startedAt: null, exitedAt: null, exitCode: null };
+  const unclaimed = { nodeId: null, claimId: null, lastRunning: false, ...never };
   return finished(n, { ...unclaimed, ...endCauses[cause], endCause: cause, ...parts });
 }
 

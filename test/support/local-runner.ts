@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { AdapterRegistry } from '../../src/adapters/adapter';
+import { httpAdapter } from '../../src/adapters/http/http-adapter';
 import { processAdapter } from '../../src/adapters/process/process-adapter';
 import type { EndCause } from '../../src/agents/domain/agent.events';
 import { EmbeddedEventLog } from '../../src/event-log/embedded/embedded-event-log';
@@ -77,7 +78,7 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
   return {
     log,
     authority,
-    adapters: new AdapterRegistry([processAdapter]),
+    adapters: new AdapterRegistry([processAdapter, httpAdapter]),
     clock: systemClock,
     secrets: noSecrets,
     prices: () => Promise.resolve([]),
@@ -85,6 +86,7 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
     runsFolder: join(folder, 'runs'),
     environment: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8' },
     apiUrl: () => 'http://127.0.0.1:7717',
+    http: { allowsPrivateAddresses: true, maxAnswerBytes: 1024 * 1024 * 1024 },
     logger: silentLogger,
   };
 }

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import type { Adapter } from '../../src/adapters/adapter';
+import type { SettingName } from '../../src/config';
 import { environmentForAgents, readConfig } from '../../src/config';
 import { startServer } from '../../src/server';
 import { temporaryFolder } from './temporary-folder';
@@ -36,29 +38,50 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** @param options with `testClock`, `POST /v1/admin/tick {now}` sets the server's clock */
+/**
+ * Answers also what its router knows, as `GET /v1/runs/:runId`.
+ *
+ * @param options with `testClock`, `POST /v1/admin/tick {now}` sets the server's clock
+ */
 export async function startTestServer(
-  options: { dataDir?: string; maxRuns?: number; auth?: 'token' | 'none'; testClock?: boolean } = {},
-): Promise<TestServer> {
+  options: {
+    dataDir?: string;
+    maxRuns?: number;
+    auth?: 'token' | 'none';
+    testClock?: boolean;
+    adapters?: readonly Adapter[];
+    /** More settings, as flags have them. */
+    settings?: Partial<Record<SettingName, string>>;
+  } = {},
+): Promise<TestServer & { routes: readonly string[] }> {
   const dataDir = options.dataDir ?? temporaryFolder();
   const maxRuns = options.maxRuns === undefined ? undefined : `${options.maxRuns}`;
   const testClock = options.testClock === undefined ? undefined : `${options.testClock}`;
-  const flags = { host: '127.0.0.1', port: '0', dataDir, maxRuns, auth: options.auth, testClock };
+  const { auth, settings } = options;
+  const flags = { host: '127.0.0.1', port: '0', dataDir, maxRuns, auth, testClock, ...settings };
   const config = readConfig(flags, {});
   const errors: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
-  const server = await startServer(config, environmentForAgents(), logger);
+  const { adapters } = options;
+  const server = await startServer(config, environmentForAgents(), logger, undefined, { adapters });
+  const { api, disconnect } = apiOf(server.url, server.adminToken);
+  const close = async () => {
+    disconnect();
+    await server.close();
+  };
+  const { url, adminToken: token, routes } = server;
+  return { url, token, dataDir, routes, errors, api, close };
+}
+
+/** The API of a server, wherever that runs. */
+export function apiOf(url: string, token: string): { api: TestServer['api']; disconnect: () => void } {
   const connections = new Agent({ keepAlive: true, maxSockets: 50 });
   const api: TestServer['api'] = (method, path, body, headers = {}) => {
     const sent = encode(body);
-    const all = { authorization: `Bearer ${server.adminToken}`, ...sent.headers, ...headers };
-    return send(new URL(path, server.url), method, definedOnly(all), sent.bytes, connections);
+    const all = { authorization: `Bearer ${token}`, ...sent.headers, ...headers };
+    return send(new URL(path, url), method, definedOnly(all), sent.bytes, connections);
   };
-  const close = async () => {
-    connections.destroy();
-    await server.close();
-  };
-  return { url: server.url, token: server.adminToken, dataDir, errors, api, close };
+  return { api, disconnect: () => connections.destroy() };
 }
 
 /**

@@ -88,7 +88,7 @@ test('read models that are built anew from the log are those that grew with it',
     const processing = new Processing(log, documents, { error: fail, warn: fail });
     await processing.start(projections, []);
     await processing.waitForHead(projections.map(({ name }) => name));
-    const models = new ReadModels(documents);
+    const models = new ReadModels(documents, processing.generations);
     const { companyId } = bench;
     const page = { where: { companyId }, direction: 'asc', limit: 100 } as const;
     const answer = {

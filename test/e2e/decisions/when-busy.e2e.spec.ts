@@ -1,5 +1,5 @@
 import type { TestServer } from '../../support/server';
-import { startTestServer } from '../../support/server';
+import { startTestServer, waitUntil } from '../../support/server';
 import type { Woken } from '../http/client';
 import {
   expectProblem,
@@ -62,8 +62,9 @@ test('interrupt: at most one interruption per graceSec', async () => {
   const { agent, first, gate } = await busyAgent(server, { whenBusy: 'interrupt', graceSec: 600 });
   const second = await wake(server, agent.id, { reason: 'second' });
   await untilFinal(server, first.run!.id);
-  const { runId } = await getWakeup(server, second.wakeup.id);
-  const running = await untilRunning(server, runId ?? (await runsOf(server, agent))[0]!.id);
+  // The end of one run is on the log before its follow-up is.
+  const runId = await waitUntil(async () => (await getWakeup(server, second.wakeup.id)).runId, 'it has a run');
+  const running = await untilRunning(server, runId);
   const third = await wake(server, agent.id, { reason: 'third' });
   expect(third.wakeup.status).toBe('deferred');
   expect(await getRun(server, running.id)).toMatchObject({ status: 'running', endCause: null });
@@ -99,9 +100,10 @@ test('two runs at once, never two of one key', async () => {
   const { agent, first, gate } = await busyAgent(server, heartbeat, { coalesceKey: 'one' });
   const same = await wake(server, agent.id, { coalesceKey: 'one' });
   const other = await wake(server, agent.id, { coalesceKey: 'two' });
+  // A slot is taken by what is running, not by what is about to.
+  await untilRunning(server, other.run!.id);
   const third = await wake(server, agent.id, { coalesceKey: 'three' });
   expect([same, other, third].map(({ wakeup }) => wakeup.status)).toEqual(['deferred', 'queued', 'deferred']);
-  await untilRunning(server, other.run!.id);
   expect([...(await getAgent(server, agent.id)).activeRunIds].sort()).toEqual(
     [first.run!.id, other.run!.id].sort(),
   );

@@ -180,6 +180,11 @@ test('two slots run two keys side by side, but never one key twice', async () =>
 
 test('reject refuses while the agent works, and writes nothing', async () => {
   const { gate, agent, first } = await busyAgent({ whenBusy: 'reject' });
+  // A run is running before its process is on the log: that would be written meanwhile.
+  await waitUntil(async () => {
+    const { items } = await get<Page<{ eventType: string }>>(server, `/v1/runs/${first.run!.id}/events`);
+    return items.some(({ eventType }) => eventType === 'process');
+  }, 'the process of the run is on the log');
   const before = await caughtUp(server);
   expectProblem(await server.api('POST', `/v1/agents/${agent.id}/wakeups`), 409, 'agent_busy');
   expect((await get<Page<Wakeup>>(server, `/v1/agents/${agent.id}/wakeups`)).items).toHaveLength(1);

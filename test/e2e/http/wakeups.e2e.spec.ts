@@ -374,6 +374,7 @@ describe('receipts', () => {
     const agent = await newAgent({ heartbeat: { wakeOnDemand: false } });
     const ids: string[] = [];
     for (let i = 0; i < 7; i++) ids.unshift((await wake(server, agent.id, { reason: `${i}` })).wakeup.id);
+    await head(server);
     const path = `/v1/agents/${agent.id}/wakeups`;
     for (const limit of [1, 3, 7, 100]) {
       expect((await listAll<Wakeup>(server, path, limit)).map(({ id }) => id)).toEqual(ids);

@@ -3,6 +3,8 @@ const { tmpdir } = require('node:os');
 const { basename, dirname, join } = require('node:path');
 const { TestEnvironment } = require('jest-environment-node');
 
+const typescriptHook = join(__dirname, '..', 'typescript-hook.cjs');
+
 /**
  * Gives each test file a folder of its own as the system's temporary folder, named after it, and removes it after the
  * file's last hook (an `afterAll` of a helper would run before those that close what the folder holds).
@@ -12,6 +14,8 @@ module.exports = class TemporaryFolderEnvironment extends TestEnvironment {
     // Before `super`, which copies the environment for the test.
     process.env.TMPDIR = mkdtempSync(join(tmpdir(), `${basename(context.testPath, '.spec.ts')}-`));
     super(config, context);
+    // Threads that the code under test starts run TypeScript as well.
+    this.global.process.execArgv = ['-r', typescriptHook];
   }
 
   async teardown() {
