@@ -63,7 +63,10 @@ test('interrupt: at most one interruption per graceSec', async () => {
   const second = await wake(server, agent.id, { reason: 'second' });
   await untilFinal(server, first.run!.id);
   // The end of one run is on the log before its follow-up is.
-  const runId = await waitUntil(async () => (await getWakeup(server, second.wakeup.id)).runId, 'it has a run');
+  const runId = await waitUntil(
+    async () => (await getWakeup(server, second.wakeup.id)).runId,
+    'it has a run',
+  );
   const running = await untilRunning(server, runId);
   const third = await wake(server, agent.id, { reason: 'third' });
   expect(third.wakeup.status).toBe('deferred');
