@@ -29,11 +29,11 @@ const forbidden = [
     comment:
       'What the program cannot reach has no place in src; what only tests need belongs to test/support.',
     severity: 'error',
-    // A thread is started by the name of its file.
-    from: { path: '^src/main\\.ts$|\\.thread\\.ts$' },
+    // A thread, and a process of our own, is started by the name of its file.
+    from: { path: '^src/main\\.ts$|\\.(thread|program)\\.ts$' },
     to: {
       path: '^src/',
-      pathNot: ['\\.spec\\.ts$', '^src/main\\.ts$', '\\.thread\\.ts$'],
+      pathNot: ['\\.spec\\.ts$', '^src/main\\.ts$', '\\.(thread|program)\\.ts$'],
       reachable: false,
     },
   },

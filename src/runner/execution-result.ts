@@ -5,7 +5,7 @@ import type { EndingSignal } from './process-tree';
 import type { RunOutcome } from './run-authority';
 import type { RecordedExit } from './run-folder';
 import { RunFailure } from './run-failure';
-import type { WaitedExit } from './run-process';
+import type { WaitedExit } from './spawner-messages';
 
 /** How an execution came out, but for what the agent reported and wrote. */
 export type ExecutionResult = Pick<RunOutcome, 'exitCode' | 'signal' | 'exitedAt' | 'errorCode' | 'error'>;

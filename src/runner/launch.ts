@@ -12,7 +12,7 @@ import type { RunHistory } from './run-history';
 import type { RunSecrets } from './run-secrets';
 import type { RunProcess, SpawnedProcess } from './run-process';
 import { spawnWrapper } from './run-process';
-import type { RunnerDeps } from './runner-deps';
+import type { RunDeps } from './runner-deps';
 
 const MAX_SHOWN_ARGS = 64;
 const MAX_SHOWN_ARG_LENGTH = 4096;
@@ -27,7 +27,7 @@ interface Launch {
   ended: AbortSignal;
   /** Leaves the run alone, as it is: the server stops. */
   closed: AbortSignal;
-  deps: Pick<RunnerDeps, 'adapters' | 'environment' | 'apiUrl'>;
+  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'spawner'>;
 }
 
 /**
@@ -66,7 +66,11 @@ export async function launch({
   await folder.create(run.context, invocation.stdin, secrets.sealed);
   const command = await resolveCommand(invocation.command, cwd, env.PATH);
   const hasStdin = invocation.stdin !== null;
-  const process = await spawnWrapper({ folder, command, args: invocation.args, cwd, env, hasStdin });
+  const process = await spawnWrapper(
+    { folder, command, args: invocation.args, cwd, env, hasStdin },
+    deps.spawner,
+    closed,
+  );
   return release(process, events, ended);
 }
 

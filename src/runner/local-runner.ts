@@ -6,6 +6,7 @@ import { LocalRun } from './local-run';
 import { RemoteRun } from './remote/remote-run';
 import type { ClaimedRun } from './run-authority';
 import type { RunnerDeps } from './runner-deps';
+import { Spawner } from './spawner';
 import type { SupervisedRun } from './supervised-run';
 
 const RUNS = { local: LocalRun, remote: RemoteRun, inline: InlineRun };
@@ -15,9 +16,11 @@ export class LocalRunner {
   private readonly runs = new Map<string, SupervisedRun>();
   private readonly closing = new AbortController();
   private readonly disk: DiskGuard;
+  private readonly spawner: Spawner;
   private notifyFinished: () => void = () => undefined;
 
   constructor(private readonly deps: RunnerDeps) {
+    this.spawner = new Spawner(deps.environment);
     this.disk = new DiskGuard(deps.runsFolder, () => [...this.runs.values()], deps.logger);
   }
 
@@ -77,13 +80,14 @@ export class LocalRunner {
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.all([...this.runs.values()].map((run) => run.close()));
+    await this.spawner.close();
   }
 
   private supervise(claimed: ClaimedRun, isAdopted: boolean): void {
     if (this.closing.signal.aborted || this.runs.has(claimed.runId)) return;
     // A type that nobody knows any more is met by the kind that can have left something behind.
     const kind = this.deps.adapters.get(claimed.adapterType)?.kind ?? 'local';
-    const run = new RUNS[kind](claimed, this.deps, isAdopted);
+    const run = new RUNS[kind](claimed, { ...this.deps, spawner: this.spawner }, isAdopted);
     this.runs.set(claimed.runId, run);
     this.disk.watch(this.closing.signal);
     void run.finished.then(() => {

@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '../../test/support/temporary-folder';
 import { RunFolder } from './run-folder';
@@ -7,13 +7,14 @@ describe('a folder that is made ready again, because nothing was executed the fi
   it('has its spools all the while', async () => {
     const folder = new RunFolder(temporaryFolder(), 'run');
     await folder.create({}, null);
-    const { stdout, stderr, close } = folder.openForAgent(false);
+    const { stdout, stderr } = folder.filesForAgent(false);
+    const opened = [stdout, stderr].map((path) => openSync(path, 'a'));
 
     await folder.create({}, null);
 
     // Still the same files: not for a moment were they gone.
-    expect([stdout, stderr].map((spool) => fstatSync(spool).nlink)).toEqual([1, 1]);
-    close();
+    expect(opened.map((spool) => fstatSync(spool).nlink)).toEqual([1, 1]);
+    opened.forEach(closeSync);
   });
 
   it('knows nothing of the first wrapper', async () => {

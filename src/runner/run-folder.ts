@@ -1,4 +1,3 @@
-import { closeSync, openSync } from 'node:fs';
 import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputStream } from '../runs/domain/run-log.events';
@@ -20,14 +19,6 @@ export interface RecordedExit {
   code: number;
   /** When it was written down. */
   at: Date;
-}
-
-/** Descriptors for a process about to be started; close them when it has them. */
-export interface AgentDescriptors {
-  stdin: number;
-  stdout: number;
-  stderr: number;
-  close(): void;
 }
 
 /**
@@ -91,23 +82,10 @@ export class RunFolder {
     }
   }
 
-  openForAgent(hasStdin: boolean): AgentDescriptors {
-    const opened: number[] = [];
-    const close = () => opened.splice(0).forEach(closeSync);
-    const openOne = (path: string, flags: string) => {
-      const descriptor = openSync(path, flags);
-      opened.push(descriptor);
-      return descriptor;
-    };
-    try {
-      const stdin = openOne(hasStdin ? this.stdinFile : '/dev/null', 'r');
-      const stdout = openOne(this.spoolFile('stdout'), 'a');
-      const stderr = openOne(this.spoolFile('stderr'), 'a');
-      return { stdin, stdout, stderr, close };
-    } catch (cause) {
-      close();
-      throw new RunFailure('spool_failed', `The spools could not be opened: ${messageOf(cause)}`, { cause });
-    }
+  /** What the agent's standard streams are: the spools are opened for appending. */
+  filesForAgent(hasStdin: boolean): { stdin: string; stdout: string; stderr: string } {
+    const stdin = hasStdin ? this.stdinFile : '/dev/null';
+    return { stdin, stdout: this.spoolFile('stdout'), stderr: this.spoolFile('stderr') };
   }
 
   exists(): Promise<boolean> {

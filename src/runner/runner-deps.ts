@@ -5,6 +5,7 @@ import type { Clock } from '../kernel/clock';
 import type { HttpRules } from './remote/http-request';
 import type { RunAuthority } from './run-authority';
 import type { SecretSource } from './run-secrets';
+import type { Spawner } from './spawner';
 
 export interface RunnerLogger {
   info(details: object, message: string): void;
@@ -29,4 +30,9 @@ export interface RunnerDeps {
   apiUrl: () => string;
   http: HttpRules;
   logger: RunnerLogger;
+}
+
+/** The same, and what all runs of a runner share. */
+export interface RunDeps extends RunnerDeps {
+  spawner: Spawner;
 }

@@ -18,7 +18,7 @@ import type { WrittenOutput } from './run-log-writer';
 import { RunLogWriter } from './run-log-writer';
 import { maskedReport, NO_REPORT, readRunReport } from './run-report';
 import { RunSecrets } from './run-secrets';
-import type { RunnerDeps } from './runner-deps';
+import type { RunDeps } from './runner-deps';
 import type { Supervised, SupervisedAgent } from './supervision';
 import { Supervision } from './supervision';
 import { usageEvent } from './usage-booking';
@@ -53,7 +53,7 @@ export abstract class SupervisedRun {
 
   constructor(
     readonly run: ClaimedRun,
-    protected readonly deps: RunnerDeps,
+    protected readonly deps: RunDeps,
     private readonly isAdopted: boolean,
   ) {
     this.folder = new RunFolder(deps.runsFolder, run.runId);

@@ -9,7 +9,8 @@ import { orAborted, pause } from './pause';
 import type { ProcessTree } from './process-tree';
 import type { RunFailure } from './run-failure';
 import type { RunFolder } from './run-folder';
-import type { RunProcess, WaitedExit } from './run-process';
+import type { RunProcess } from './run-process';
+import type { WaitedExit } from './spawner-messages';
 import type { RunSecrets } from './run-secrets';
 
 /** When the leader has left by itself, how long the rest of its tree may take to do the same. */
