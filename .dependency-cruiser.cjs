@@ -4,7 +4,7 @@ const pure =
   '^src/(kernel|event-log|documents|sqlite|processing|runner|adapters|cli)/|/(domain|projections|sagas)/';
 
 /** Puts everything together: the entry, the server, the node inside it, and the routes. */
-const compositionRoot = '^src/(main|server|node|backends|app\\.module)\\.ts$';
+const compositionRoot = '^src/(main|server|node|backends|embedded-stores|migrate|app\\.module)\\.ts$';
 
 const packageNamed = (name) => `(^|node_modules/)${name}(/|$)`;
 

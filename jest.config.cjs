@@ -23,6 +23,8 @@ module.exports = {
   transform: { '^.+\\.ts$': swc('typescript'), '^.+\\.m?js$': swc('ecmascript') },
   // Nest's packages are ES modules only, which jest cannot load: they are turned into CommonJS like our own code.
   transformIgnorePatterns: ['/node_modules/(?!(@nestjs)/)'],
+  // Backends are imported where they are chosen, under the names that they have once they are built.
+  moduleNameMapper: { '^(\\./(?:event-log|documents)/.+)\\.js$': '$1' },
   testTimeout: 30_000,
   testEnvironment: support('environment.cjs'),
   globalSetup: support('global-setup.ts'),

@@ -1,16 +1,21 @@
-import { existsSync, renameSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from './config';
 import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
-import { documentFiles } from './documents/embedded/document-files';
-import { EmbeddedDocumentStore } from './documents/embedded/embedded-document-store';
+import {
+  documentsWithin,
+  openEmbeddedDocuments,
+  openEmbeddedLog,
+  refuseDamagedStores,
+} from './embedded-stores';
 import { EmbeddedEventLog } from './event-log/embedded/embedded-event-log';
-import { chunksFile, eventsFile } from './event-log/embedded/event-files';
 import type { EventLog } from './event-log/event-log';
-import { BEFORE_FIRST_POSITION } from './kernel/event';
-import { DamagedFile, refuseDamaged } from './sqlite/sqlite';
+import { sinceMigration } from './event-log/migrated-event-log';
+import { MigrationUnfinished } from './event-log/migration';
+import type { Patience } from './opening-stores';
+import { openReachable } from './opening-stores';
 import { StoreUnusable } from './store-unusable';
 
 /** Where a server keeps what it knows. */
@@ -22,51 +27,67 @@ export interface Backends {
 /**
  * Opens the stores that the configuration chooses.
  *
- * @throws StoreUnusable
+ * @param stop breaks off the waiting for a server that is not there yet
+ * @throws StoreUnusable, and the abort reason of `stop`
  */
-export async function openBackends(_config: Config, folder: DataFolder, logger: Logger): Promise<Backends> {
-  const stores = join(folder.path, 'stores');
+export async function openBackends(
+  config: Config,
+  folder: DataFolder,
+  logger: Logger,
+  stop: AbortSignal,
+): Promise<Backends> {
+  const patience = { waitSec: config.storeWaitSec, stop, logger };
+  refuseDamagedStores(folder, config);
+  const log = await openEventLog(config, folder, patience);
   try {
-    refuseDamagedStores(stores);
-  } catch (cause) {
-    if (!(cause instanceof DamagedFile)) throw cause;
-    throw new StoreUnusable(`${cause.message}. Nothing in the data folder was changed.`, { cause });
+    const documents = await openDocuments(config, folder, patience);
+    const isOurs = log instanceof EmbeddedEventLog;
+    return { log, documents: isOurs ? await documentsWithin(log, documents, folder, logger) : documents };
+  } catch (error) {
+    await log.close();
+    throw error;
   }
-  const onFault = (store: string) => (err: unknown) => logger.error({ err }, `the ${store} is ill`);
-  const log = await EmbeddedEventLog.open(stores, { onFault: onFault('event log') });
-  const openDocuments = () => EmbeddedDocumentStore.open(stores, onFault('document store'));
-  const documents = await openDocuments();
-  const unknown = documents
-    .checkpoints()
-    .find((position) => position > BEFORE_FIRST_POSITION && !log.has(position));
-  if (unknown === undefined) return { log, documents };
-
-  // The crash of a machine has torn off the end of the log. What was derived from it would pass over the events that
-  // now take its place: new wakeups would be acknowledged and never seen again.
-  const details = { handled: `${unknown}`, head: `${await log.head()}` };
-  logger.warn(details, 'the event log has lost its end; all that was derived from it is built anew');
-  await documents.close();
-  for (const path of Object.values(documentFiles(stores))) setAside(path);
-  return { log, documents: await openDocuments() };
 }
 
-/** Before any of the files is opened for writing. */
-function refuseDamagedStores(stores: string): void {
-  const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const logFiles = [eventsFile(stores), chunksFile(stores)];
-  const files = Object.values(documentFiles(stores));
-  // The log is made first: without it, what is derived from it says that there was one.
-  const isNew = files.every((path) => sizeOf(path) === 0);
-  for (const path of logFiles) {
-    if (!isNew && sizeOf(path) === 0)
-      throw new DamagedFile(path, 'is missing or empty, but was in use before');
+/** Drivers are loaded only where they are chosen: they cost a third of the start. */
+async function openEventLog(config: Config, folder: DataFolder, patience: Patience): Promise<EventLog> {
+  if (config.eventLog === 'embedded') {
+    const note = movedNote(folder);
+    if (!existsSync(note)) return openEmbeddedLog(folder, patience.logger);
+    const hint = `serve with --event-log eventstoredb, or remove ${note} to go back to the state of then`;
+    throw new StoreUnusable(`the event log of this data folder has moved to EventStoreDB: ${hint}`);
   }
-  for (const path of [...logFiles, ...files]) if (sizeOf(path) > 0) refuseDamaged(path);
+  const log = await openEventstoredb(config, patience);
+  try {
+    return await sinceMigration(log);
+  } catch (error) {
+    await log.close();
+    if (!(error instanceof MigrationUnfinished)) throw error;
+    throw new StoreUnusable(`${error.message}: run \`reveille migrate\` again`);
+  }
 }
 
-/** Renamed, not removed: it can still be looked into. */
-function setAside(path: string): void {
-  for (const part of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) {
-    if (existsSync(part)) renameSync(part, `${part}.set-aside`);
-  }
+/** Made when the log has moved, so that nobody goes on with the old one by mistake. */
+export function movedNote(folder: DataFolder): string {
+  return join(folder.path, 'log-moved.json');
+}
+
+export async function openEventstoredb(
+  { eventstoredbUrl: url, namespace }: Config,
+  patience: Patience,
+): Promise<EventLog> {
+  const { EventstoredbEventLog } = await import('./event-log/eventstoredb/eventstoredb-event-log.js');
+  const server = { name: 'EventStoreDB', setting: 'EVENTSTOREDB_URL', url };
+  return openReachable(server, () => EventstoredbEventLog.open(url, namespace), patience);
+}
+
+export async function openDocuments(
+  { documents, mongodbUrl: url }: Config,
+  folder: DataFolder,
+  patience: Patience,
+): Promise<DocumentStore> {
+  if (documents === 'embedded') return openEmbeddedDocuments(folder, patience.logger);
+  const { MongodbDocumentStore } = await import('./documents/mongodb/mongodb-document-store.js');
+  const server = { name: 'MongoDB', setting: 'MONGODB_URL', url };
+  return openReachable(server, () => MongodbDocumentStore.open(url), patience);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { eventstoredbUrl, mongodbUrl } from './connection-strings';
 import { drainModes } from './runs/drain';
 
 /** Everything comes as text, and a number is one only where it looks like one: '' and ' ' are not 0. */
@@ -36,13 +37,37 @@ const settings = {
   },
   eventLog: {
     env: 'REVEILLE_EVENT_LOG',
-    about: 'where events are kept: embedded',
-    schema: z.enum(['embedded']).default('embedded'),
+    about: 'where events are kept: embedded or eventstoredb',
+    schema: z.enum(['embedded', 'eventstoredb']).default('embedded'),
+  },
+  eventstoredbUrl: {
+    env: 'EVENTSTOREDB_URL',
+    about: 'connection string of EventStoreDB or KurrentDB: esdb://… or esdb+discover://…',
+    schema: eventstoredbUrl,
+  },
+  namespace: {
+    env: 'REVEILLE_NAMESPACE',
+    about:
+      'begins the names of all streams, where several installations share one EventStoreDB; none by default',
+    schema: z
+      .string()
+      .regex(/^[a-z0-9.-]{0,40}$/, 'must be up to 40 small letters, digits, dots or dashes')
+      .default(''),
   },
   documents: {
     env: 'REVEILLE_DOCUMENTS',
-    about: 'where read models are kept: embedded',
-    schema: z.enum(['embedded']).default('embedded'),
+    about: 'where read models are kept: embedded or mongodb',
+    schema: z.enum(['embedded', 'mongodb']).default('embedded'),
+  },
+  mongodbUrl: {
+    env: 'MONGODB_URL',
+    about: 'connection string of MongoDB: mongodb://… or mongodb+srv://…; its path is the database',
+    schema: mongodbUrl,
+  },
+  storeWaitSec: {
+    env: 'REVEILLE_STORE_WAIT_SEC',
+    about: 'how long to wait at the start for EventStoreDB and MongoDB to answer, in seconds',
+    schema: wholeNumber(0, 86_400).default(60),
   },
   maxRuns: {
     env: 'REVEILLE_MAX_RUNS',
@@ -147,6 +172,12 @@ export function readConfig(
   const config = Object.fromEntries(values) as Config;
   if (config.auth === 'none' && !LOOPBACK_HOSTS.has(config.host)) {
     throw new ConfigError('--auth: none needs a loopback --host');
+  }
+  if (config.eventLog === 'eventstoredb' && config.eventstoredbUrl === '') {
+    throw new ConfigError('--event-log: eventstoredb needs EVENTSTOREDB_URL');
+  }
+  if (config.documents === 'mongodb' && config.mongodbUrl === '') {
+    throw new ConfigError('--documents: mongodb needs MONGODB_URL');
   }
   return config;
 }

@@ -65,6 +65,8 @@ export const projections = [
   priceTablesProjection,
 ];
 
+export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga];
+
 /** The adapters that every server knows. */
 export const builtInAdapters: readonly Adapter[] = [processAdapter, httpAdapter];
 

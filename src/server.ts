@@ -48,7 +48,7 @@ export interface StartOptions {
  * Starts a node with its HTTP face.
  *
  * @param open how its stores are opened: a test may put something between
- * @throws DataFolderInUse, and the abort reason when `stop` aborts meanwhile
+ * @throws DataFolderInUse, StoreUnusable, and the abort reason when `stop` aborts meanwhile
  */
 export async function startServer(
   config: Config,
@@ -59,8 +59,12 @@ export async function startServer(
 ): Promise<RunningServer> {
   const folder = DataFolder.open(config.dataDir);
   const logger = processLogger.child({ nodeId: folder.nodeId });
+  const backends = await open(config, folder, logger, stop).catch((error: unknown) => {
+    folder.close();
+    throw error;
+  });
   const node = await Node.open(
-    await open(config, folder, logger),
+    backends,
     folder,
     config,
     environmentForAgents,

@@ -7,6 +7,8 @@ import { addCompanyCommands } from './company.commands';
 import { addCostCommands } from './cost.commands';
 import { addEventsCommand } from './events.command';
 import { CliError, ExitCode, explained } from './failures';
+import type { MigrateLog } from './migrate.command';
+import { addMigrateCommand } from './migrate.command';
 import { addOperationCommands } from './operation.commands';
 import { say } from './output';
 import { addProjectionCommands } from './projection.commands';
@@ -27,15 +29,19 @@ Exit codes:
   3  the server cannot be reached, or does not let you in`;
 
 /** Does what the arguments say, and leaves its outcome in the exit code of the process. Never throws. */
-export async function runProgram(args: readonly string[], startServer: StartServer): Promise<void> {
+export async function runProgram(
+  args: readonly string[],
+  startServer: StartServer,
+  migrateLog: MigrateLog,
+): Promise<void> {
   try {
-    await createProgram(startServer).parseAsync(args, { from: 'user' });
+    await createProgram(startServer, migrateLog).parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = report(error);
   }
 }
 
-function createProgram(startServer: StartServer): Command {
+function createProgram(startServer: StartServer, migrateLog: MigrateLog): Command {
   const program = new Command('reveille')
     .description('Wakes AI agents, runs them, and remembers everything.')
     .version(ownVersion())
@@ -46,6 +52,7 @@ function createProgram(startServer: StartServer): Command {
   addStatusCommand(program);
   addOperationCommands(program);
   addProjectionCommands(program);
+  addMigrateCommand(program, migrateLog);
   program.commandsGroup('Who is there:');
   addCompanyCommands(program);
   addAgentCommands(program);

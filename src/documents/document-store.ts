@@ -14,6 +14,15 @@ export interface DocumentStore {
   get<D extends Document>(collection: string, id: string): Promise<D | null>;
   /** The documents that exist, by id. */
   getMany<D extends Document>(collection: string, ids: readonly string[]): Promise<Map<string, D>>;
+  /**
+   * The documents with the position that each stands at, for whoever writes the next batch. A backend that cannot write
+   * a batch and its checkpoint at once may have been cut off between them: events up to a document's position are in
+   * it. There are entries of null for what such a batch has removed.
+   */
+  getPositioned<D extends Document>(
+    collection: string,
+    ids: readonly string[],
+  ): Promise<Map<string, Positioned<D>>>;
   /** @throws Error where no declared index serves the query: there are no hidden scans. */
   query<D extends Document>(collection: string, query: Query): Promise<Page<D>>;
   /**
@@ -32,6 +41,8 @@ export interface DocumentStore {
    */
   writeBatch(batch: WriteBatch): Promise<void>;
   checkpoint(name: string): Promise<Position | null>;
+  /** Of all consumers, also of those that an earlier start has had. */
+  checkpoints(): Promise<Position[]>;
 
   /**
    * Stores `document` only if the stored one is at `expectedVersion` (null: only if there is none); null as document
@@ -52,6 +63,11 @@ export interface DocumentStore {
 
 /** A JSON object. Positions inside documents are decimal strings. */
 export type Document = object;
+
+export interface Positioned<D> {
+  document: D | null;
+  position: Position;
+}
 
 export interface Identified<D> {
   id: string;
@@ -96,6 +112,14 @@ export interface WriteBatch {
   collection: string;
   writes: readonly { id: string; document: Document | null; position: Position }[];
   checkpoint: { name: string; position: Position };
+}
+
+/** The backend does not answer, or is closed; it is unknown whether a write was done. Every write may be repeated. */
+export class DocumentsUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DocumentsUnavailable';
+  }
 }
 
 /** The cursor was not made by this query. */

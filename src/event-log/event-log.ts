@@ -10,6 +10,7 @@ export interface EventLog {
    * they are on disk. Sending the same events again at the same revision succeeds and writes nothing.
    *
    * @throws RevisionConflict the stream is at another revision; nothing was written
+   * @throws AppendRefused    the events can never be taken as they are; nothing was written
    * @throws LogUnavailable   it is unknown whether the events were written: send the same bytes again, nothing else
    */
   append(stream: string, events: readonly EventToAppend[], expected: Revision): Promise<Appended>;
@@ -50,8 +51,13 @@ export interface ReadOptions {
 }
 
 export interface FollowOptions {
-  /** Exclusive. */
+  /**
+   * Exclusive. 0, or a position that this log has told: of an event, of its head, or how far a follower had come. A
+   * backend may know of no others.
+   */
   after: Position;
+  /** The event at `after`, which must be that of an event, comes as well. Default: false. */
+  inclusive?: boolean;
   /** Which stream categories to leave out, or the only ones to take. Default: everything. */
   categories?: { only: readonly string[] } | { except: readonly string[] };
   signal: AbortSignal;
@@ -82,6 +88,14 @@ export class LogUnavailable extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'LogUnavailable';
+  }
+}
+
+/** The events will never be taken as they are, by whomever they are sent again: a fault of ours, or of the operator's. */
+export class AppendRefused extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AppendRefused';
   }
 }
 

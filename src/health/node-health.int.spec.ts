@@ -7,6 +7,7 @@ const consumer = { name: 'runs', kind: 'projection', reached: '7', stoppedBy: nu
 const never = () => new Promise<never>(() => undefined);
 const fails = () => Promise.reject(new Error('no'));
 
+const feed = { ailmentBefore: (): string | null => null };
 const disk = { freeBytes: 5, isShort: false };
 const execution = {
   illness: null as string | null,
@@ -19,7 +20,7 @@ function healthWith(ill: object): NodeHealth {
   const well = {
     log: { head: () => Promise.resolve(7n) },
     documents: { checkpoint: () => Promise.resolve(null) },
-    processing: { status: () => [consumer] },
+    processing: { status: () => [consumer], feed },
     execution,
     drain: { status: null },
     dataFolder: temporaryFolder(),
@@ -50,6 +51,17 @@ test.each([
     { eventLog: { status: 'ill', head: null } },
   ],
   [
+    'a feed that does not get what is on the log',
+    {
+      processing: {
+        status: () => [consumer],
+        feed: { ailmentBefore: (head: bigint) => (head === 7n ? 'why' : null) },
+      },
+    },
+    ['eventLog'],
+    { eventLog: { status: 'ill', head: '7' } },
+  ],
+  [
     'documents that never answer',
     { documents: { checkpoint: never } },
     ['documents'],
@@ -57,13 +69,13 @@ test.each([
   ],
   [
     'a consumer that has stopped',
-    { processing: { status: () => [{ ...consumer, stoppedBy: 'why' }] } },
+    { processing: { status: () => [{ ...consumer, stoppedBy: 'why' }], feed } },
     ['runs'],
     {},
   ],
   [
     'a consumer in trouble',
-    { processing: { status: () => [{ ...consumer, ailment: 'why' }] } },
+    { processing: { status: () => [{ ...consumer, ailment: 'why' }], feed } },
     ['runs'],
     {},
   ],

@@ -30,13 +30,14 @@ export class NodeHealth {
     // Before the head: whoever has reached that has then handled everything there was.
     const consumers = processing.status();
     const [head, documentsIllness, folderIllness, disk] = await Promise.all([
-      inTime(log.head()).then(String, () => null),
+      inTime(log.head()).catch(() => null),
       inTime(documents.checkpoint('health')).then(() => null, messageOf),
       inTime(access(dataFolder, constants.W_OK)).then(() => null, messageOf),
       inTime(execution.diskSpace()).catch(() => null),
     ]);
+    const isFollowed = head !== null && processing.feed.ailmentBefore(head) === null;
     const ill = [
-      ...(head === null ? ['eventLog'] : []),
+      ...(isFollowed ? [] : ['eventLog']),
       ...(documentsIllness === null ? [] : ['documents']),
       ...consumers.filter((one) => one.stoppedBy !== null || one.ailment !== null).map(({ name }) => name),
       ...(execution.illness === null ? [] : ['execution']),
@@ -47,7 +48,7 @@ export class NodeHealth {
     return {
       status: draining ? 'draining' : ill.length === 0 ? 'ok' : 'ill',
       ill,
-      eventLog: { status: head === null ? 'ill' : 'ok', head },
+      eventLog: { status: isFollowed ? 'ok' : 'ill', head: head === null ? null : `${head}` },
       documents: { status: documentsIllness ?? 'ok' },
       consumers,
       execution: { status: execution.illness ?? 'ok' },

@@ -2,7 +2,7 @@ import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { Catch, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
-import { InvalidCursor } from '../documents/document-store';
+import { DocumentsUnavailable, InvalidCursor } from '../documents/document-store';
 import { LogUnavailable } from '../event-log/event-log';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
@@ -48,6 +48,9 @@ export function domainErrorOf(thrown: unknown): DomainError {
     return new DomainError('bad_request', `cursor: ${thrown.message}`, { field: 'cursor' });
   }
   if (thrown instanceof LogUnavailable) return new DomainError('log_unavailable', thrown.message);
+  if (thrown instanceof DocumentsUnavailable) {
+    return new DomainError('documents_unavailable', thrown.message);
+  }
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusCodeOf(thrown);
   const code = status === undefined ? undefined : codeOfStatus[status];
   return code ? new DomainError(code, (thrown as Error).message) : new DomainError('internal');

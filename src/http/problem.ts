@@ -33,6 +33,7 @@ export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   position_gone: 410,
   not_caught_up: 503,
   log_unavailable: 503,
+  documents_unavailable: 503,
   internal: 500,
 };
 

@@ -31,6 +31,7 @@ export const errorCatalogue = {
   position_gone: 'The log no longer has the position',
   not_caught_up: 'The read model has not caught up with the position in time',
   log_unavailable: 'The event log does not answer',
+  documents_unavailable: 'The document store does not answer',
   internal: 'Something went wrong inside Reveille',
 } as const;
 

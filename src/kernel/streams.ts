@@ -7,6 +7,9 @@ export const companyStream = (companyId: string) => `company-${companyId}`;
 /** Reserves an external key: whoever writes its first event has the key. `scope` is a company id, or `-` for companies. */
 export const keyStream = (scope: string, keyHash: string) => `key-${scope}.${keyHash}`;
 
+/** Tells where a log comes from that was filled from another one; see `event-log/migration.ts`. */
+export const MIGRATION_STREAM = 'migration-log';
+
 /** The streams that hold raw log bytes. Projections and sagas never read them. */
 export const LOG_CATEGORY = 'runlog';
 

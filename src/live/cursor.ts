@@ -27,6 +27,11 @@ export function isAfter(cursor: Cursor, other: Cursor): boolean {
   return (cursor.part ?? Infinity) > (other.part ?? Infinity);
 }
 
+/** Where the log is followed from for what comes after the cursor: within an event, that comes once more. */
+export function placeOf({ position, part }: Cursor): { after: Position; inclusive: boolean } {
+  return { after: position, inclusive: part !== null };
+}
+
 /** Up to where the log need not be read for what comes after the cursor. */
 export function handledBefore({ position, part }: Cursor): Position {
   return part === null ? position : position - 1n;

@@ -8,6 +8,7 @@ import type {
 import type { CompanyEvent } from '../companies/domain/company.events';
 import type { LedgerEvent } from '../costs/domain/ledger';
 import { entryOf } from '../costs/domain/ledger';
+import type { MigrationEvent } from '../event-log/migration';
 import type { DomainEvent, Recorded, StoredEvent } from '../kernel/event';
 import { decode } from '../kernel/event';
 import type { RunEvent } from '../runs/domain/run.events';
@@ -25,7 +26,8 @@ type ToldEvent =
   | DomainEvent<'LogGap', LogGapData>
   | DomainEvent<'LogFinalized', LogFinalizedData>
   /** Its thing is registered right after it. */
-  | DomainEvent<'ExternalKeyReserved'>;
+  | DomainEvent<'ExternalKeyReserved'>
+  | MigrationEvent;
 
 type Told<Type extends ToldEvent['type']> = Recorded<Extract<ToldEvent, { type: Type }>>;
 
@@ -133,6 +135,10 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
     { type: 'prices.changed', payload: { prices: data.prices.length } },
   ],
   ExternalKeyReserved: () => [],
+  // These are no company's.
+  LogMigrationStarted: () => [],
+  LogMigrationPadded: () => [],
+  LogMigrated: () => [],
 };
 
 /** The messages that a recorded JSON event gives: always the same ones, wherever and whenever it is asked. */

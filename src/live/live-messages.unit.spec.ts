@@ -68,6 +68,9 @@ const examples: DomainEvent[] = [
   { type: 'CompanyResumed', data: { companyId: 'c' } },
   { type: 'PriceTableChanged', data: { companyId: 'c', prices: [] } },
   { type: 'ExternalKeyReserved', data: { scope: 'c', externalKey: 'k', id: 'i' } },
+  { type: 'LogMigrationStarted', data: { oldHead: '9', firstEventId: 'e' } },
+  { type: 'LogMigrationPadded', data: { padding: '-' } },
+  { type: 'LogMigrated', data: { events: 9, streams: 2, checkpoints: {} } },
 ];
 
 function recorded(event: DomainEvent): Recorded {

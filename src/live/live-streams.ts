@@ -7,17 +7,18 @@ import type { Actor, Position, Recorded, StoredEvent } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { Feed } from '../processing/feed';
 import type { Cursor } from './cursor';
-import { formatCursor, handledBefore, parseCursor } from './cursor';
+import { formatCursor, parseCursor, placeOf } from './cursor';
 import { Follower } from './follower';
 import { LiveChannel } from './live-channel';
 import type { LiveMessage } from './live-message';
 import type { LiveScope } from './live-scope';
 import type { Carrier } from './live-sink';
 import { LiveSink } from './live-sink';
+import type { ReplayBatch } from './replay';
 import { replay } from './replay';
 
-/** So much of the log is looked through for one page. */
-const MAX_PAGE_POSITIONS = 100_000n;
+/** So long the log is looked through for one page. */
+const MAX_PAGE_MS = 1_000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
 /** Finds what ids belong to. Each method @throws DomainError where there is no such thing */
@@ -89,7 +90,7 @@ export class LiveStreams {
     if (cursor.position > head) {
       throw new DomainError('position_past_head', undefined, { field: 'after', after, head: `${head}` });
     }
-    if (cursor.position < head) await this.probe(handledBefore(cursor));
+    if (cursor.position < head) await this.probe(cursor);
     return cursor;
   }
 
@@ -116,19 +117,20 @@ export class LiveStreams {
 
   /** The next messages after a cursor, of those that are there now. All of them: what runs wrote has no gaps here. */
   async page(scope: LiveScope, after: Cursor, limit: number): Promise<LivePage> {
-    const until = await this.lastOfPage(scope, handledBefore(after));
+    const endsAt = performance.now() + MAX_PAGE_MS;
+    const head = await this.deps.log.head();
     const items: LiveMessage[] = [];
-    let bytes = 0;
-    for await (const message of this.messages(scope, after, until.position)) {
-      if (items.length >= limit || bytes >= MAX_PAGE_BYTES) {
-        const cursor = formatCursor(items.at(-1)!.cursor);
-        return { items, nextCursor: cursor, position: cursor };
+    let [bytes, position] = [0, head];
+    for await (const { messages, reached } of this.batches(scope, after, head)) {
+      for (const message of messages) {
+        if (items.length >= limit || bytes >= MAX_PAGE_BYTES) return pageUpTo(items.at(-1)!.cursor, items);
+        items.push(message);
+        bytes += message.json.length;
       }
-      items.push(message);
-      bytes += message.json.length;
+      position = reached;
+      if (reached < head && performance.now() > endsAt) return pageUpTo({ position, part: null }, items);
     }
-    const position = `${until.position}`;
-    return { items, nextCursor: until.isHead ? null : position, position };
+    return { items, nextCursor: null, position: `${position}` };
   }
 
   /** Tells all followers that the server is stopping, and ends them. */
@@ -138,12 +140,10 @@ export class LiveStreams {
     await Promise.all([this.plain.stop(), this.withLogs.stop()]);
   }
 
-  private async *messages(scope: LiveScope, after: Cursor, until: Position): AsyncGenerator<LiveMessage> {
+  private async *batches(scope: LiveScope, after: Cursor, until: Position): AsyncGenerator<ReplayBatch> {
     const { signal } = new AbortController();
     try {
-      for await (const { messages } of replay(this.deps.log, scope, after, until, signal)) {
-        yield* messages.filter(({ cursor }) => cursor.position <= until);
-      }
+      yield* replay(this.deps.log, scope, after, until, signal);
     } catch (error) {
       throw refusalOf(error);
     }
@@ -160,28 +160,22 @@ export class LiveStreams {
     return [{ companyId, agentId: null, runId: null }, 'company_not_found'];
   }
 
-  /** Whether the log can still be followed from a position: it says so before it brings anything. */
-  private async probe(after: Position): Promise<void> {
+  /** Whether the log can still be followed from a cursor: it says so before it brings anything. */
+  private async probe(cursor: Cursor): Promise<void> {
     const signal = new AbortController().signal;
     const categories = { only: ['company'] };
     try {
-      for await (const _ of this.deps.log.follow({ after, categories, signal })) return;
+      for await (const _ of this.deps.log.follow({ ...placeOf(cursor), categories, signal })) return;
     } catch (error) {
       throw refusalOf(error);
     }
   }
+}
 
-  private async lastOfPage(
-    { runId }: LiveScope,
-    after: Position,
-  ): Promise<{ position: Position; isHead: boolean }> {
-    const head = await this.deps.log.head();
-    const position = after + MAX_PAGE_POSITIONS;
-    // Of a run only its own streams are read.
-    return position >= head || runId !== null
-      ? { position: head, isHead: true }
-      : { position, isHead: false };
-  }
+/** There is more behind it. */
+function pageUpTo(cursor: Cursor, items: LiveMessage[]): LivePage {
+  const nextCursor = formatCursor(cursor);
+  return { items, nextCursor, position: nextCursor };
 }
 
 /** What a log that cannot be followed means to a client. */

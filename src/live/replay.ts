@@ -2,7 +2,7 @@ import type { EventLog } from '../event-log/event-log';
 import type { Position, Revision, StoredEvent } from '../kernel/event';
 import { agentStream, LOG_CATEGORY, runLogStream, runStream } from '../kernel/streams';
 import type { Cursor } from './cursor';
-import { handledBefore, isAfter } from './cursor';
+import { handledBefore, isAfter, placeOf } from './cursor';
 import type { LiveMessage } from './live-message';
 import { messagesOf } from './live-messages';
 import type { LiveScope } from './live-scope';
@@ -32,7 +32,7 @@ export async function* replay(
   const from = handledBefore(after);
   if (from >= until) return;
   const batches =
-    scope.runId === null ? ofLog(log, scope, from, until, signal) : ofRun(log, scope, from, until);
+    scope.runId === null ? ofLog(log, scope, after, until, signal) : ofRun(log, scope, from, until);
   for await (const { events, reached } of batches) {
     if (signal.aborted) return;
     const messages = events
@@ -52,12 +52,12 @@ interface EventBatch {
 async function* ofLog(
   log: EventLog,
   { logs }: LiveScope,
-  after: Position,
+  after: Cursor,
   until: Position,
   signal: AbortSignal,
 ): AsyncGenerator<EventBatch> {
   const categories = logs ? undefined : { except: [LOG_CATEGORY] };
-  for await (const batch of log.follow({ after, categories, signal })) {
+  for await (const batch of log.follow({ ...placeOf(after), categories, signal })) {
     yield batch;
     if (batch.reached >= until) return;
   }

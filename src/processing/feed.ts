@@ -25,11 +25,18 @@ export class Feed {
   private position: Position | null = null;
   private readonly stopped = new AbortController();
   private running: Promise<void> | undefined;
+  private interruption: Error | null = null;
 
   constructor(
     private readonly log: EventLog,
     private readonly onInterrupted: (error: unknown) => void,
   ) {}
+
+  /** Why nothing comes although the log goes on to `head`; null where there is no reason to think so. */
+  ailmentBefore(head: Position): string | null {
+    const isBehind = this.position !== null && this.position < head;
+    return isBehind ? (this.interruption?.message ?? null) : null;
+  }
 
   /** Starts to read at the head: consumers catch up to it by themselves. */
   async start(): Promise<void> {
@@ -97,13 +104,18 @@ export class Feed {
   private async run(): Promise<void> {
     for await (const batch of this.steadily(this.position!, this.stopped.signal)) {
       this.position = batch.reached;
+      this.interruption = null;
       for (const waiting of this.attached) waiting.push(batch);
     }
   }
 
   private async *steadily(after: Position, signal: AbortSignal): AsyncGenerator<SizedBatch> {
     const options = { after, categories: EVERYTHING_BUT_LOG_BYTES, signal };
-    for await (const batch of steadyFollow(this.log, options, this.onInterrupted)) yield decodeBatch(batch);
+    const onInterrupted = (error: unknown) => {
+      this.interruption = error instanceof Error ? error : new Error('unknown', { cause: error });
+      this.onInterrupted(error);
+    };
+    for await (const batch of steadyFollow(this.log, options, onInterrupted)) yield decodeBatch(batch);
   }
 }
 

@@ -1,7 +1,10 @@
 import type { DocumentStore } from '../documents/document-store';
 import type { EventLog } from '../event-log/event-log';
+import type { Migration } from '../event-log/migration';
+import { readMigration } from '../event-log/migration';
 import { DomainError } from '../kernel/errors';
 import type { Position } from '../kernel/event';
+import { dropGoneModels } from './after-migration';
 import type { EventPlace } from './consumer-fault';
 import { ConsumerFault, explanation } from './consumer-fault';
 import { Feed } from './feed';
@@ -45,6 +48,7 @@ export class Processing {
   private readonly sagas = new Map<string, SagaRunner>();
   private readonly stopped = new AbortController();
   private readonly running = new Set<Promise<void>>();
+  private migration: Migration | null = null;
 
   constructor(
     private readonly log: EventLog,
@@ -61,12 +65,14 @@ export class Processing {
     sagas: readonly { saga: Saga; execute: SagaCommandHandler<SagaCommand> }[],
   ): Promise<void> {
     await this.generations.open(projections);
+    this.migration = await readMigration(this.log);
+    if (this.migration) await dropGoneModels(this.migration, projections, this.generations, this.documents);
     for (const projection of projections) {
       const live = this.generations.liveCollection(projection);
       this.projections.set(projection.name, await ProjectionRunner.open(projection, this.documents, live));
     }
     for (const { saga, execute } of sagas) {
-      this.sagas.set(saga.name, await SagaRunner.open(saga, this.documents, execute));
+      this.sagas.set(saga.name, await SagaRunner.open(saga, this.documents, execute, this.migration));
     }
     await this.feed.start();
     for (const runner of this.runners()) this.run(runner);
@@ -90,9 +96,12 @@ export class Processing {
     await Promise.all(names.map((name) => this.progressOf(name).waitFor(position, timeoutMs)));
   }
 
-  /** The same, for a position that a client named. @throws DomainError `position_past_head` */
+  /** The same, for a position that a client named. @throws DomainError `position_past_head`, `position_gone` */
   async waitForKnown(position: Position, names: readonly string[]): Promise<void> {
     const head = await this.log.head();
+    if (this.isGone(position)) {
+      throw new DomainError('position_gone', undefined, { waitFor: `${position}`, head: `${head}` });
+    }
     if (position > head) {
       throw new DomainError('position_past_head', undefined, { waitFor: `${position}`, head: `${head}` });
     }
@@ -110,6 +119,11 @@ export class Processing {
     const fresh = this.waitForHead(names, FRESH_MS).catch(() => undefined);
     await Promise.race([fresh, pause(FRESH_MS, answered.signal)]);
     answered.abort();
+  }
+
+  /** Whether the position is one of the log that this one was migrated from. */
+  isGone(position: Position): boolean {
+    return this.migration?.isGone(position) ?? false;
   }
 
   /** Waits until the named consumers have handled what is on the log now, and answers up to where that is. */

@@ -1,18 +1,21 @@
 import type { Document, DocumentStore } from '../documents/document-store';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
+import type { EventPlace } from './consumer-fault';
 import { ConsumerFault } from './consumer-fault';
 import type { Batch } from './feed';
 import type { Progress } from './progress';
 import type { Projection } from './projection';
 import { collectionOf } from './projection';
-import { UNSTORED_POSITIONS, untilStored } from './until-stored';
+import { UNSTORED_MS, UNSTORED_POSITIONS, untilStored } from './until-stored';
 
 /** How many events are folded before documents and checkpoint are written. */
 const MAX_FOLDED = 1_000;
 
 /** A projection's documents in one collection: a batch is folded in memory, each document written once with the checkpoint. */
 export class ProjectedCollection {
+  private storedAtMs = 0;
+
   private constructor(
     readonly projection: Projection,
     private readonly documents: DocumentStore,
@@ -38,11 +41,16 @@ export class ProjectedCollection {
   /** @throws ConsumerFault at an event that cannot be; everything before it has been handled and stored then */
   async handle({ events, reached }: Batch, progress: Progress, signal: AbortSignal): Promise<void> {
     const handled = events.filter(({ event }) => this.projection.handles.includes(event.type));
-    for (let from = 0; from < handled.length; from += MAX_FOLDED) {
-      await this.foldAll(handled.slice(from, from + MAX_FOLDED), progress, signal);
+    try {
+      for (let from = 0; from < handled.length; from += MAX_FOLDED) {
+        await this.foldAll(handled.slice(from, from + MAX_FOLDED), progress, signal);
+      }
+    } catch (error) {
+      if (error instanceof ConsumerFault) progress.advance(lastBefore(events, error.at));
+      throw error;
     }
     progress.advance(reached);
-    if (reached - this.stored >= UNSTORED_POSITIONS) {
+    if (reached - this.stored >= UNSTORED_POSITIONS && Date.now() - this.storedAtMs >= UNSTORED_MS) {
       await untilStored(() => this.storeCheckpoint(reached), progress, signal);
     }
   }
@@ -53,6 +61,7 @@ export class ProjectedCollection {
     const checkpoint = { name: this.name, position };
     await this.documents.writeBatch({ collection: this.name, writes: [], checkpoint });
     this.stored = position;
+    this.storedAtMs = Date.now();
   }
 
   private async foldAll(events: readonly Recorded[], progress: Progress, signal: AbortSignal): Promise<void> {
@@ -63,7 +72,6 @@ export class ProjectedCollection {
         const at = BigInt(error.at.position);
         const before = events.filter(({ position }) => position < at);
         if (before.length > 0) await this.foldAll(before, progress, signal);
-        progress.advance(at - 1n);
       }
       throw error;
     }
@@ -75,18 +83,18 @@ export class ProjectedCollection {
     const concerned = events.map((recorded) => ({ recorded, id: this.concernedId(recorded) }));
     const ids = new Set<string>();
     for (const { id } of concerned) if (id !== null) ids.add(id);
-    const documents: Map<string, Document | null> = await this.documents.getMany(this.name, [...ids]);
-    const touched = new Map<string, Position>();
+    const documents = await this.documents.getPositioned<Document>(this.name, [...ids]);
+    const touched = new Set<string>();
     for (const { recorded, id } of concerned) {
       if (id === null) continue;
-      documents.set(id, this.evolve(documents.get(id) ?? null, recorded));
-      touched.set(id, recorded.position);
+      const { position } = recorded;
+      const current = documents.get(id);
+      // A batch that was cut off before its checkpoint comes again: what it had written is not folded twice.
+      if (current && current.position >= position) continue;
+      documents.set(id, { document: this.evolve(current?.document ?? null, recorded), position });
+      touched.add(id);
     }
-    const writes = [...touched].map(([id, position]) => ({
-      id,
-      document: documents.get(id) ?? null,
-      position,
-    }));
+    const writes = [...touched].map((id) => ({ id, ...documents.get(id)! }));
     const checkpoint = { name: this.name, position: events.at(-1)!.position };
     await this.documents.writeBatch({ collection: this.name, writes, checkpoint });
   }
@@ -106,4 +114,10 @@ export class ProjectedCollection {
       throw new ConsumerFault(`projection ${this.projection.name}`, recorded, cause);
     }
   }
+}
+
+/** Where the event stands that comes right before another one: the log can be followed from there, but from no number. */
+function lastBefore(events: readonly Recorded[], { position }: EventPlace): Position {
+  const before = events.filter((event) => event.position < BigInt(position));
+  return before.at(-1)?.position ?? BEFORE_FIRST_POSITION;
 }

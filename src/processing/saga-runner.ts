@@ -1,4 +1,5 @@
 import type { DocumentStore } from '../documents/document-store';
+import type { Migration } from '../event-log/migration';
 import { untilAvailable } from '../event-log/until-available';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
@@ -7,7 +8,7 @@ import { ConsumerFault } from './consumer-fault';
 import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
-import { UNSTORED_POSITIONS, untilStored } from './until-stored';
+import { UNSTORED_MS, UNSTORED_POSITIONS, untilStored } from './until-stored';
 
 const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, indexes: [] } as const;
 
@@ -45,10 +46,13 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
     saga: Saga,
     documents: DocumentStore,
     execute: SagaCommandHandler<C>,
+    migration: Migration | null = null,
   ): Promise<SagaRunner<C>> {
     await documents.ensure(CHECKPOINTS);
-    const checkpoint = await documents.checkpoint(checkpointName(saga));
-    const progress = new Progress(saga.name, checkpoint ?? BEFORE_FIRST_POSITION);
+    const name = checkpointName(saga);
+    const checkpoint = await documents.checkpoint(name);
+    const place = migration ? migration.placeOf(name, checkpoint) : (checkpoint ?? BEFORE_FIRST_POSITION);
+    const progress = new Progress(saga.name, place);
     return new SagaRunner(saga, documents, execute, progress);
   }
 
@@ -65,7 +69,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
           else await untilStored(() => this.storeCheckpoint(this.done), this.progress, signal);
         }
         this.progress.advance(reached);
-        if (reached - this.stored >= UNSTORED_POSITIONS) {
+        if (reached - this.stored >= UNSTORED_POSITIONS && Date.now() - this.storedAtMs >= UNSTORED_MS) {
           await untilStored(() => this.storeCheckpoint(reached), this.progress, signal);
         }
       }
@@ -127,6 +131,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   }
 }
 
-function checkpointName(saga: Saga): string {
+/** Under which the place of a saga is kept. */
+export function checkpointName(saga: Pick<Saga, 'name'>): string {
   return `saga:${saga.name}`;
 }

@@ -13,7 +13,7 @@ const LONGEST_RETRY_MS = 5_000;
  */
 export async function* steadyFollow(
   log: EventLog,
-  options: FollowOptions,
+  options: Omit<FollowOptions, 'inclusive'>,
   onInterrupted: (error: unknown) => void,
 ): AsyncGenerator<FollowBatch> {
   const { signal } = options;

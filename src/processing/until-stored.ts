@@ -7,6 +7,8 @@ const LONGEST_DELAY_MS = 5_000;
 
 /** So many positions without an event for a consumer, and its checkpoint is stored nonetheless. */
 export const UNSTORED_POSITIONS = 10_000n;
+/** But not more often than this: where positions are bytes, that many are only a few events. */
+export const UNSTORED_MS = 1_000;
 
 /**
  * Does the same again, with growing delays, while the document store fails: a full disk is survived. Meanwhile the

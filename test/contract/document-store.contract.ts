@@ -69,6 +69,8 @@ export function documentStoreContract(name: string, freshPlace: () => Promise<Do
         expect(await store.getVersioned('leases', 'lease')).toEqual({ version: 2, document: { node: 'n2' } });
         expect(await store.checkpoint('a-projection')).toBe(7n);
         expect(await store.checkpoint('a-saga')).toBe(LARGEST_POSITION);
+        const all = (await store.checkpoints()).map(String).sort();
+        expect(all).toEqual(['1', '7', `${LARGEST_POSITION}`]);
       });
 
       it('keeps the guards', async () => {
@@ -95,6 +97,7 @@ function readingContract(store: () => DocumentStore): void {
       expect(await store().getVersioned('tasks-v1', 'a')).toBeNull();
       expect(await store().getMany('tasks-v1', ['a', 'b'])).toEqual(new Map());
       expect(await store().checkpoint('tasks-v1')).toBeNull();
+      expect(await store().checkpoints()).toEqual([]);
     });
 
     it('gives back the whole document, also what no query can name', async () => {
@@ -133,6 +136,17 @@ function readingContract(store: () => DocumentStore): void {
       const document = { id: 'big', text: 'größer '.repeat(64_000) };
       await put(store(), [document]);
       expect(await store().get('tasks-v1', 'big')).toEqual(document);
+    });
+
+    it('gives the position that each document stands at to whoever writes the next batch', async () => {
+      await put(store(), [{ id: 'a', rank: 1 }], 5n);
+      await writeAt(store(), LARGEST_POSITION, [['b', { id: 'b', rank: 2 }]]);
+      expect(await store().getPositioned('tasks-v1', ['a', 'b', 'c'])).toEqual(
+        new Map([
+          ['a', { document: { id: 'a', rank: 1 }, position: 5n }],
+          ['b', { document: { id: 'b', rank: 2 }, position: LARGEST_POSITION }],
+        ]),
+      );
     });
 
     it('gets thousands at once, leaving out those that are missing', async () => {

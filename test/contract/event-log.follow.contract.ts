@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EventLog, FollowBatch, FollowOptions } from '../../src/event-log/event-log';
+import type { StoredEvent } from '../../src/kernel/event';
 import { someEvent, someEvents } from '../support/events';
 import {
   byPosition,
@@ -41,6 +42,19 @@ export function followContract(current: () => EventLog): void {
       const written = await write(current(), newAgentStream(), someEvents(30));
       const { events } = await followTo(written, { after: written[9]!.position });
       expect(placesOf(events)).toEqual(writtenPlaces(written.slice(10)));
+    });
+
+    it('starts with the event at a position, where it is asked for that', async () => {
+      const written = await write(current(), newAgentStream(), someEvents(30));
+      const { events } = await followTo(written, { after: written[9]!.position, inclusive: true });
+      expect(placesOf(events)).toEqual(writtenPlaces(written.slice(9)));
+    });
+
+    it('starts at the very beginning, where it is asked for the first event', async () => {
+      const written = await write(current(), newAgentStream(), someEvents(1));
+      const first = await firstOf(current(), { after: 0n });
+      expect(first.position).toBeLessThanOrEqual(written[0]!.position);
+      expect(await firstOf(current(), { after: first.position, inclusive: true })).toEqual(first);
     });
 
     it('keeps the order where there are many small and many large events', async () => {
@@ -174,4 +188,10 @@ async function countOf(batches: AsyncIterable<FollowBatch>): Promise<number> {
   let count = 0;
   for await (const { events } of batches) count += events.length;
   return count;
+}
+
+async function firstOf(log: EventLog, options: Omit<FollowOptions, 'signal'>): Promise<StoredEvent> {
+  const { signal } = new AbortController();
+  for await (const { events } of log.follow({ ...options, signal })) if (events[0]) return events[0];
+  throw new Error('the log has ended');
 }

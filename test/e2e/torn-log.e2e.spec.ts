@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeDatabase, openDatabase } from '../../src/sqlite/sqlite';
 import { StoreUnusable } from '../../src/store-unusable';
 import { startTestServer } from '../support/server';
+import { describeWhen, testWhen } from '../support/skips';
+import { tearOff } from '../support/torn-log';
+import { allIsEmbedded, NOT_EMBEDDED } from '../support/world';
 import type { Wakeup } from './http/client';
 import {
   agentBody,
@@ -39,57 +41,55 @@ async function usedFolder() {
   }
 }
 
-/** What the crash of a machine may leave: events that were written last are gone, what was made of them is not. */
-function tearOff(dataDir: string, after: string, files: readonly string[]): void {
-  for (const file of files) {
-    const db = openDatabase(join(dataDir, 'stores', file), 'FULL');
-    db.prepare('DELETE FROM events WHERE position > ?').run(Number(after));
-    closeDatabase(db);
-  }
-}
-
-test.each([
+const TORN = [
   ['the log', ['log.db']],
   ['the log and the output', ['log.db', 'runlog.db']],
-])('a server whose disk has lost the end of %s goes on with what is left', async (_name, files) => {
-  const { dataDir, agentId, kept, torn } = await usedFolder();
-  tearOff(dataDir, kept, files);
+] as const;
 
-  const server = await startTestServer({ dataDir });
-  try {
-    expectProblem(await server.api<Wakeup>('GET', `/v1/wakeups/${torn.id}`), 404, 'wakeup_not_found');
-    for (let count = 0; count < 3; count++) {
-      const { wakeup } = await wake(server, agentId);
-      expect(await untilDecided(server, wakeup.id)).toMatchObject({ status: 'completed' });
+describeWhen(allIsEmbedded, NOT_EMBEDDED)('a server whose disk has lost the end', () => {
+  test.each(TORN)('of %s goes on with what is left', async (_name, files) => {
+    const { dataDir, agentId, kept, torn } = await usedFolder();
+    tearOff(dataDir, kept, files);
+
+    const server = await startTestServer({ dataDir });
+    try {
+      expectProblem(await server.api<Wakeup>('GET', `/v1/wakeups/${torn.id}`), 404, 'wakeup_not_found');
+      for (let count = 0; count < 3; count++) {
+        const { wakeup } = await wake(server, agentId);
+        expect(await untilDecided(server, wakeup.id)).toMatchObject({ status: 'completed' });
+      }
+      expect(server.errors).toEqual([]);
+    } finally {
+      await server.close();
     }
-    expect(server.errors).toEqual([]);
-  } finally {
+  });
+});
+
+testWhen(allIsEmbedded, NOT_EMBEDDED)(
+  'sagas that see everything again do not end what was started after an old pause',
+  async () => {
+    const gate = new Gate();
+    const server = await startTestServer();
+    const { id: companyId } = await openCompany(server);
+    const agent = await registerAgent(server, companyId, { adapterConfig: shell(`${gate.wait}; echo done`) });
+    expectStatus(await server.api('POST', `/v1/companies/${companyId}/pause`), 200);
+    expectStatus(await server.api('POST', `/v1/companies/${companyId}/resume`), 200);
+    const { run } = await wake(server, agent.id);
+    await untilRunning(server, run!.id);
     await server.close();
-  }
-});
+    rmSync(join(server.dataDir, 'stores', 'durable.db'));
 
-test('sagas that see everything again do not end what was started after an old pause', async () => {
-  const gate = new Gate();
-  const server = await startTestServer();
-  const { id: companyId } = await openCompany(server);
-  const agent = await registerAgent(server, companyId, { adapterConfig: shell(`${gate.wait}; echo done`) });
-  expectStatus(await server.api('POST', `/v1/companies/${companyId}/pause`), 200);
-  expectStatus(await server.api('POST', `/v1/companies/${companyId}/resume`), 200);
-  const { run } = await wake(server, agent.id);
-  await untilRunning(server, run!.id);
-  await server.close();
-  rmSync(join(server.dataDir, 'stores', 'durable.db'));
-
-  const again = await startTestServer({ dataDir: server.dataDir });
-  try {
-    await caughtUp(again);
-    gate.open();
-    expect(await untilFinal(again, run!.id)).toMatchObject({ status: 'succeeded', endCause: null });
-  } finally {
-    gate.open();
-    await again.close();
-  }
-});
+    const again = await startTestServer({ dataDir: server.dataDir });
+    try {
+      await caughtUp(again);
+      gate.open();
+      expect(await untilFinal(again, run!.id)).toMatchObject({ status: 'succeeded', endCause: null });
+    } finally {
+      gate.open();
+      await again.close();
+    }
+  },
+);
 
 test.each(['log.db', 'runlog.db'])('a server whose %s is empty is not started anew', async (file) => {
   const { dataDir } = await usedFolder();

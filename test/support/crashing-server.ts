@@ -11,6 +11,7 @@ import type { EventToAppend } from '../../src/kernel/event';
 import { startServer } from '../../src/server';
 import { apiOf } from './server';
 import type { TestServer } from './server';
+import { worldSettings } from './world';
 
 /** Where a server dies as by `kill -9`: at an append, or when a file of a run shows how far its process has come. */
 export type CrashPoint = AppendPoint | FilePoint;
@@ -72,7 +73,7 @@ async function untilTrue(look: () => boolean): Promise<void> {
 }
 
 async function main(dataDir: string, point: CrashPoint): Promise<void> {
-  const config = readConfig({ host: '127.0.0.1', port: '0', dataDir }, {});
+  const config = readConfig({ host: '127.0.0.1', port: '0', dataDir }, worldSettings(dataDir));
   if ('file' in point) dieByFile(dataDir, point);
   const server = await startServer(
     config,

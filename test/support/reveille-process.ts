@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { temporaryFolder } from './temporary-folder';
+import { worldSettings } from './world';
 
 const launcher = join(__dirname, '..', '..', 'bin', 'reveille.mjs');
 /** In a checkout whose sources have changed the first start builds. */
@@ -41,7 +42,7 @@ const running = new Set<ChildProcess>();
 /** Starts `reveille` as its users do, without what this process's environment sets for it. */
 export function startCommand(args: readonly string[], environment: Environment = {}): RunningCommand {
   const child = spawn(process.execPath, [launcher, ...args], {
-    env: { ...neutralEnvironment(), ...environment },
+    env: { ...neutralEnvironment(), ...worldOf(args), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -109,6 +110,12 @@ async function addressOf(command: RunningCommand): Promise<string> {
     if (Date.now() > deadline) throw new Error(`the server does not serve: ${command.stderr()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** A server whose data folder is known keeps its data where the tests of this world do. */
+function worldOf(args: readonly string[]): Environment {
+  const dataDir = args.at(args.indexOf('--data-dir') + 1);
+  return args[0] === 'serve' && args.includes('--data-dir') ? worldSettings(dataDir!) : {};
 }
 
 /** The home folder is a temporary one, too: nothing of the user is read or written. */

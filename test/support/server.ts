@@ -6,6 +6,7 @@ import type { Adapter } from '../../src/adapters/adapter';
 import type { SettingName } from '../../src/config';
 import { environmentForAgents, readConfig } from '../../src/config';
 import { startServer } from '../../src/server';
+import { worldSettings } from './world';
 import { temporaryFolder } from './temporary-folder';
 
 export interface Answer<Body> {
@@ -59,7 +60,7 @@ export async function startTestServer(
   const testClock = options.testClock === undefined ? undefined : `${options.testClock}`;
   const { auth, settings } = options;
   const flags = { host: '127.0.0.1', port: '0', dataDir, maxRuns, auth, testClock, ...settings };
-  const config = readConfig(flags, {});
+  const config = readConfig(flags, worldSettings(dataDir));
   const errors: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
   const { adapters } = options;

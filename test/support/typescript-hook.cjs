@@ -2,6 +2,7 @@
 // was turned once is kept: a thread that is started often would otherwise wait for the compiler each time.
 const { createHash } = require('node:crypto');
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const Module = require('node:module');
 const { join } = require('node:path');
 
 const options = {
@@ -17,6 +18,17 @@ const options = {
 const kept = join(__dirname, '..', '..', 'node_modules', '.cache', 'reveille', 'typescript');
 
 require.extensions['.ts'] = (module, filename) => module._compile(javaScriptOf(filename), filename);
+
+// Backends are imported under the names that they have once they are built.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = (request, ...rest) => {
+  try {
+    return resolveFilename(request, ...rest);
+  } catch (error) {
+    if (!/^\.{1,2}\/.+\.js$/.test(request)) throw error;
+    return resolveFilename(request.slice(0, -'.js'.length), ...rest);
+  }
+};
 
 function javaScriptOf(filename) {
   const source = readFileSync(filename, 'utf8');

@@ -1,10 +1,10 @@
-import type { Collection, Document, Identified, Page, Query, Versioned } from '../document-store';
-import { decodeCursor, encodeCursor, fingerprintOf } from './cursor';
+import { decodeCursor, encodeCursor, fingerprintOf } from '../cursor';
+import type { Collection, Document, Identified, Page, Positioned, Query, Versioned } from '../document-store';
+import { assertPageSize } from '../page-size';
+import { servingIndex } from '../serving-index';
 import { tableOf } from './names';
-import { pageSelects, servingIndex } from './page-select';
+import { pageSelects } from './page-select';
 import type { StatementCache } from './statement-cache';
-
-const MAX_PAGE = 1000;
 
 interface Row {
   id: string;
@@ -13,7 +13,7 @@ interface Row {
 
 /** Reads one collection. */
 export class CollectionReader {
-  private readonly sql: { get: string; scan: string; scanAfter: string };
+  private readonly sql: { get: string; getPositioned: string; scan: string; scanAfter: string };
 
   constructor(
     readonly collection: Collection,
@@ -22,6 +22,8 @@ export class CollectionReader {
     const table = tableOf(collection.name);
     this.sql = {
       get: `SELECT version, body FROM ${table} WHERE id = ?`,
+      // As text, because a number would lose the last digits of a large position.
+      getPositioned: `SELECT body, CAST(position AS TEXT) AS position FROM ${table} WHERE id = ?`,
       scan: `SELECT id, body FROM ${table} ORDER BY id LIMIT ?`,
       scanAfter: `SELECT id, body FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
     };
@@ -36,6 +38,16 @@ export class CollectionReader {
     for (const id of ids) {
       const document = this.get<D>(id);
       if (document !== null) found.set(id, document);
+    }
+    return found;
+  }
+
+  getPositioned<D extends Document>(ids: readonly string[]): Map<string, Positioned<D>> {
+    const found = new Map<string, Positioned<D>>();
+    for (const id of ids) {
+      const row = this.statements.get(this.sql.getPositioned).get(id) as
+        { body: string; position: string } | undefined;
+      if (row) found.set(id, { document: JSON.parse(row.body) as D, position: BigInt(row.position) });
     }
     return found;
   }
@@ -76,9 +88,4 @@ export class CollectionReader {
       : encodeCursor(fingerprint, last[orderBy] ?? null, rows[limit - 1]!.id);
     return { items, nextCursor };
   }
-}
-
-function assertPageSize(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE) return;
-  throw new RangeError(`the limit of a page is 1 to ${MAX_PAGE}, not ${limit}`);
 }

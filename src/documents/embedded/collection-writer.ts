@@ -1,9 +1,15 @@
 import type { Position } from '../../kernel/event';
-import type { Collection } from '../document-store';
+import type { Collection, FieldType } from '../document-store';
 import type { DocumentColumns, BatchRequest } from './document-messages';
-import { columnTypes } from './column-value';
 import { columnOf, tableOf } from './names';
 import type { StatementCache } from './statement-cache';
+
+/** SQLite's type for each type of field. */
+const columnTypes: Readonly<Record<FieldType, 'TEXT' | 'INTEGER'>> = {
+  text: 'TEXT',
+  integer: 'INTEGER',
+  position: 'INTEGER',
+};
 
 /** Guards nothing: where a document was put by `compareAndSet`, which knows no position. */
 const NO_POSITION: Position = 0n;

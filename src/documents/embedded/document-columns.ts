@@ -1,5 +1,5 @@
 import type { Collection, Document } from '../document-store';
-import { columnValue } from './column-value';
+import { fieldValue } from '../field-value';
 import type { DocumentColumns } from './document-messages';
 
 /** @throws TypeError where a declared field holds a value of another type */
@@ -7,6 +7,6 @@ export function columnsOf({ fields }: Collection, document: Document): DocumentC
   const values = document as Record<string, unknown>;
   return [
     JSON.stringify(document),
-    ...Object.entries(fields).map(([field, type]) => columnValue(field, type, values[field])),
+    ...Object.entries(fields).map(([field, type]) => fieldValue(field, type, values[field])),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Position } from '../../kernel/event';
 import type { Collection } from '../document-store';
-import type { ColumnValue } from './column-value';
+import type { FieldValue } from '../field-value';
 
 /*
  * What passes between the store and those who write its files: plain values only, since they live in a thread of their
@@ -10,7 +10,7 @@ import type { ColumnValue } from './column-value';
 export type FileKind = Collection['kind'];
 
 /** Of a document: its JSON text, then the columns of its fields in the order of the declaration. */
-export type DocumentColumns = readonly ColumnValue[];
+export type DocumentColumns = readonly FieldValue[];
 
 export interface BatchRequest {
   kind: 'batch';

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import type { Position } from '../../kernel/event';
 import { GroupCommit } from '../../sqlite/group-commit';
 import { WriterThread } from '../../sqlite/writer-thread';
+import { assertDeclaration } from '../declaration';
 import type {
   Collection,
   Document,
   DocumentStore,
   Identified,
   Page,
+  Positioned,
   Query,
   Versioned,
   WriteBatch,
@@ -18,7 +20,6 @@ import { columnsOf } from './document-columns';
 import { DocumentFileReader } from './document-file-reader';
 import { documentFiles } from './document-files';
 import type { DocumentColumns, DocumentOutcome, DocumentRequest, FileKind } from './document-messages';
-import { assertDeclaration } from './names';
 
 const WRITER_PROGRAM = join(__dirname, 'document-writer.thread');
 
@@ -83,6 +84,13 @@ export class EmbeddedDocumentStore implements DocumentStore {
     return this.reader(collection).getMany<D>(ids);
   }
 
+  async getPositioned<D extends Document>(
+    collection: string,
+    ids: readonly string[],
+  ): Promise<Map<string, Positioned<D>>> {
+    return this.reader(collection).getPositioned<D>(ids);
+  }
+
   async query<D extends Document>(collection: string, query: Query): Promise<Page<D>> {
     return this.reader(collection).query<D>(query);
   }
@@ -103,8 +111,7 @@ export class EmbeddedDocumentStore implements DocumentStore {
     await this.write({ kind: 'batch', file: collection.kind, collection: name, writes: encoded, checkpoint });
   }
 
-  /** Of all consumers, those of earlier versions included. */
-  checkpoints(): Position[] {
+  async checkpoints(): Promise<Position[]> {
     return [...this.files.model.checkpoints(), ...this.files.durable.checkpoints()];
   }
 

@@ -1,36 +1,17 @@
 import type { Collection, FieldType, Query } from '../document-store';
-import { columnValue, smallestValues, type ColumnValue } from './column-value';
-import type { PageKey } from './cursor';
+import type { PageKey } from '../cursor';
+import { fieldValue, smallestValues, type FieldValue } from '../field-value';
 import { columnOf, indexOf, tableOf } from './names';
 
 /** A statement that yields rows of `id` and `body`; its last parameter, not among these, is the limit. */
 export interface Select {
   sql: string;
-  parameters: ColumnValue[];
+  parameters: FieldValue[];
 }
 
 interface Term {
   condition: string;
-  parameters: ColumnValue[];
-}
-
-/**
- * The index whose leading fields are those of `where`, in any order, and whose last one is that of `orderBy`.
- *
- * @throws Error where none is declared
- */
-export function servingIndex({ name, indexes }: Collection, { where, orderBy }: Query): readonly string[] {
-  const filtered = new Set(Object.keys(where));
-  filtered.delete(orderBy);
-  const serves = (index: readonly string[]) =>
-    index.length === filtered.size + 1 &&
-    index.at(-1) === orderBy &&
-    index.slice(0, -1).every((field) => filtered.has(field));
-  const index = indexes.find(serves);
-  if (index) return index;
-  throw new Error(
-    `no index of ${name} serves a query by [${[...filtered].join(', ')}] in the order of ${orderBy}`,
-  );
+  parameters: FieldValue[];
 }
 
 /**
@@ -66,7 +47,7 @@ function filterTerms({ fields }: Collection, index: readonly string[], { where }
       if (where[field] === undefined) throw new TypeError(`the query's value for ${field} is undefined`);
       return {
         condition: `${columnOf(field)} IS ?`,
-        parameters: [columnValue(field, fields[field]!, where[field])],
+        parameters: [fieldValue(field, fields[field]!, where[field])],
       };
     });
 }

@@ -85,8 +85,8 @@ export class EmbeddedEventLog implements EventLog {
     }
   }
 
-  async *follow({ after, categories, signal }: FollowOptions): AsyncGenerator<FollowBatch> {
-    let reached = Number(after);
+  async *follow({ after, inclusive, categories, signal }: FollowOptions): AsyncGenerator<FollowBatch> {
+    let reached = Number(after) - (inclusive ? 1 : 0);
     while (!signal.aborted) {
       if (this.closing) throw new FollowInterrupted('the event log is closed', false);
       if (reached >= this.known) {

@@ -1,5 +1,7 @@
 import type { TestServer } from '../../support/server';
 import { startTestServer, waitUntil } from '../../support/server';
+import { testWhen } from '../../support/skips';
+import { WRITES_ARE_SLOW, writesAreQuick } from '../../support/world';
 import type { Page, Run, Wakeup } from './client';
 import {
   caughtUp,
@@ -258,7 +260,7 @@ test('a paused agent keeps its queued run, and starts it after the resume', asyn
   }
 });
 
-test('more than a thousand open wakeups are too many', async () => {
+testWhen(writesAreQuick, WRITES_ARE_SLOW)('more than a thousand open wakeups are too many', async () => {
   const { gate, agent, first } = await busyAgent({ whenBusy: 'enqueue' });
   const path = `/v1/agents/${agent.id}/wakeups`;
   const answers = await Promise.all(Array.from({ length: 1_005 }, () => server.api('POST', path)));

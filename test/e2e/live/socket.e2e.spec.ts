@@ -120,7 +120,7 @@ test('what a subscription cannot be is said', async () => {
   expect(await ask({ companyId: UNKNOWN_ID })).toMatchObject({ error: 'company_not_found' });
   expect(await ask({ agentId: UNKNOWN_ID })).toMatchObject({ error: 'agent_not_found' });
   expect(await ask({ runId: 'x' })).toMatchObject({ error: 'run_not_found' });
-  expect(await ask({ companyId, after: '999999' })).toMatchObject({
+  expect(await ask({ companyId, after: '999999999999' })).toMatchObject({
     error: 'position_past_head',
     field: 'after',
   });

@@ -229,6 +229,7 @@ test('every answer was as the document says', () => {
 const ELSEWHERE = {
   answers: ['getReady 503'],
   refusals: [
+    'documents_unavailable',
     'internal',
     'log_unavailable',
     'not_caught_up',

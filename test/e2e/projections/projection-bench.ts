@@ -12,6 +12,7 @@ import { runCommand } from '../../support/reveille-process';
 import type { TestServer } from '../../support/server';
 import { apiOf, waitUntil } from '../../support/server';
 import { temporaryFolder } from '../../support/temporary-folder';
+import { worldSettings } from '../../support/world';
 import { expectStatus, get } from '../http/client';
 
 /** What goes wrong with the log. */
@@ -30,7 +31,7 @@ export class ProjectionBench {
   ) {}
 
   static async open(dataDir = temporaryFolder()): Promise<ProjectionBench> {
-    const config = readConfig({ host: '127.0.0.1', port: '0', dataDir }, {});
+    const config = readConfig({ host: '127.0.0.1', port: '0', dataDir }, worldSettings(dataDir));
     const errors: string[] = [];
     const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
     const faults: Faults = { poisoned: new Set(), gate: null };

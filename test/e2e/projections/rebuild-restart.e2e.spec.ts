@@ -6,7 +6,9 @@ import { prepareLog } from '../../support/prepared-log';
 import type { ReveilleProcess } from '../../support/reveille-process';
 import { BUILD_TIMEOUT_MS, ensureBuilt, killCommands, startReveille } from '../../support/reveille-process';
 import { waitUntil } from '../../support/server';
+import { testWhen } from '../../support/skips';
 import { temporaryFolder } from '../../support/temporary-folder';
+import { logIsEmbedded, NOT_EMBEDDED, WRITES_ARE_SLOW, writesAreQuick } from '../../support/world';
 
 const EVENTS = 15_000;
 const BATCH = 1_000;
@@ -40,7 +42,7 @@ async function pricesConsumer(api: ReveilleClient) {
   return items.find(({ name }) => name === 'price_tables')!;
 }
 
-test(
+testWhen(logIsEmbedded && writesAreQuick, logIsEmbedded ? WRITES_ARE_SLOW : NOT_EMBEDDED)(
   'a rebuild that a kill -9 interrupts goes on where it was, as the same job',
   async () => {
     const dataDir = temporaryFolder();

@@ -3,6 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { describeProcess, findMarkedProcesses, waitUntilGone } from './marked-processes';
+import { endWorld } from './world-servers';
 
 /** For processes that are on their way out when the last test ends. */
 const GRACE_MS = 2_000;
@@ -21,6 +22,7 @@ export default async function tearDown({
   const leftBehind = await endProcesses(marker);
   leftBehind.push(...readdirSync(folder).map((name) => `file ${name} in the temporary folder`));
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  await endWorld();
   process.env.TMPDIR = dirname(folder);
 
   if (!watch && !watchAll) exitSoon();

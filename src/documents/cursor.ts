@@ -1,10 +1,10 @@
-import { canonicalJson, sha256Hex } from '../../kernel/canonical-json';
-import { InvalidCursor, type FieldType, type Query } from '../document-store';
-import { columnValue, type ColumnValue } from './column-value';
+import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
+import { InvalidCursor, type FieldType, type Query } from './document-store';
+import { fieldValue, type FieldValue } from './field-value';
 
 /** Where a page ended: the order value and id of its last document. */
 export interface PageKey {
-  value: ColumnValue;
+  value: FieldValue;
   id: string;
 }
 
@@ -29,7 +29,7 @@ export function decodeCursor(cursor: string, fingerprint: string, orderBy: strin
     const [, value, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
     // The way back proves the fingerprint, and that Node's lenient decoder skipped nothing.
     if (typeof id === 'string' && encodeCursor(fingerprint, value, id) === cursor) {
-      return { value: columnValue(orderBy, type, value), id };
+      return { value: fieldValue(orderBy, type, value), id };
     }
   } catch {
     // Not base64url, not JSON, no list, a value of another type: not a cursor of this query.

@@ -1,31 +1,24 @@
-import type { FieldType } from '../document-store';
+import type { FieldType } from './document-store';
 
-export type ColumnValue = string | number | bigint | null;
-
-/** SQLite's type for each type of field. */
-export const columnTypes: Readonly<Record<FieldType, 'TEXT' | 'INTEGER'>> = {
-  text: 'TEXT',
-  integer: 'INTEGER',
-  position: 'INTEGER',
-};
+export type FieldValue = string | number | bigint | null;
 
 const SMALLEST_INTEGER = -(2n ** 63n);
 const LARGEST_INTEGER = 2n ** 63n - 1n;
 const DECIMAL = /^(0|[1-9][0-9]{0,18})$/;
 
 /** No value of the type sorts before it; null does. */
-export const smallestValues: Readonly<Record<FieldType, ColumnValue>> = {
+export const smallestValues: Readonly<Record<FieldType, FieldValue>> = {
   text: '',
   integer: SMALLEST_INTEGER,
   position: SMALLEST_INTEGER,
 };
 
 /**
- * What the column of a field holds for a value from a document, a query or a cursor; null where it is absent.
+ * What a backend compares and orders by for a value from a document, a query or a cursor; null where it is absent.
  *
  * @throws TypeError where the value is not of the declared type
  */
-export function columnValue(field: string, type: FieldType, value: unknown): ColumnValue {
+export function fieldValue(field: string, type: FieldType, value: unknown): FieldValue {
   if (value === null || value === undefined) return null;
   if (type === 'text' && typeof value === 'string') return value;
   if (type === 'integer' && typeof value === 'number' && Number.isSafeInteger(value)) return value;
