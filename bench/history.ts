@@ -8,11 +8,12 @@ import { CHAIN_START } from '../src/kernel/chain';
 import { systemClock } from '../src/kernel/clock';
 import type { EventMetadata } from '../src/kernel/event';
 import { NO_STREAM } from '../src/kernel/event';
+import { FIRST_SHAPE } from '../src/kernel/event-shape';
 import { derivedUuid, uuidv7 } from '../src/kernel/ids';
 import { companyStream, runStream } from '../src/kernel/streams';
 import { wakeupSchema } from '../src/wakeups/wakeup.schemas';
 import type { RunEventData } from '../src/runs/domain/run.events';
-import { lifecycle, RUN_SCHEMA_VERSION } from '../src/runs/domain/run.events';
+import { lifecycle } from '../src/runs/domain/run.events';
 
 const NODE = 'bench';
 const ACTOR = { type: 'user', id: 'bench' } as const;
@@ -121,7 +122,7 @@ export class History {
   private async append(stream: string, events: readonly { type: string; data: object }[]): Promise<void> {
     const commandId = uuidv7();
     const metadata: Omit<EventMetadata, 'hash'> = {
-      schemaVersion: RUN_SCHEMA_VERSION,
+      schemaVersion: FIRST_SHAPE.version,
       at: new Date().toISOString(),
       companyId: this.companyId,
       ...{ correlationId: commandId, causationId: null, commandId, actor: ACTOR, nodeId: NODE },

@@ -25,6 +25,8 @@ import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
 import type { EventLog } from './event-log/event-log';
 import { ExternalKeys } from './event-log/external-keys';
+import { inCurrentShape } from './event-log/in-current-shape';
+import { eventShapes } from './event-shapes';
 import { NodeHealth } from './health/node-health';
 import type { Clock } from './kernel/clock';
 import type { Recorded } from './kernel/event';
@@ -181,9 +183,9 @@ export class Node {
   ): Promise<Node> {
     const secrets = await SecretStore.open(folder.path);
     const metrics = new Metrics();
-    const measuredLog = measured(log, metrics);
+    const ownLog = inCurrentShape(measured(log, metrics), eventShapes);
     return new Node(
-      measuredLog,
+      ownLog,
       documents,
       secrets,
       new AdapterRegistry(adapters),

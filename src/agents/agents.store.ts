@@ -9,7 +9,7 @@ import { currentRequestId } from '../http/request-id';
 import type { AgentCommand } from './domain/agent.commands';
 import { agentDecider } from './domain/agent.decider';
 import type { AgentEvent } from './domain/agent.events';
-import { AGENT_SCHEMA_VERSION } from './domain/agent.events';
+import { agentEventShapes } from './domain/agent.events';
 import type { AgentState } from './domain/agent.state';
 
 export interface AgentAddress {
@@ -57,7 +57,7 @@ export class AgentsStore {
     nodeId: string,
     private readonly isCompanyPaused: (companyId: string) => Promise<boolean>,
   ) {
-    this.store = new AggregateStore(log, agentDecider, { schemaVersion: AGENT_SCHEMA_VERSION, nodeId });
+    this.store = new AggregateStore(log, agentDecider, { shapes: agentEventShapes, nodeId });
   }
 
   /**

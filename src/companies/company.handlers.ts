@@ -16,7 +16,7 @@ import { CLOCK, EVENT_LOG, NODE_ID } from '../tokens';
 import type { CompanyCommand, CompanyState } from './domain/company.decider';
 import { companyDecider } from './domain/company.decider';
 import type { CompanyEvent } from './domain/company.events';
-import { COMPANY_SCHEMA_VERSION } from './domain/company.events';
+import { companyEventShapes } from './domain/company.events';
 import type { CompanyDocument } from './projections/companies.projection';
 import { companiesProjection } from './projections/companies.projection';
 
@@ -59,7 +59,7 @@ export class CompaniesStore {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(NODE_ID) nodeId: string,
   ) {
-    this.store = new AggregateStore(log, companyDecider, { schemaVersion: COMPANY_SCHEMA_VERSION, nodeId });
+    this.store = new AggregateStore(log, companyDecider, { shapes: companyEventShapes, nodeId });
   }
 
   /** Answers the position by which the command's effect is seen, and the registration, where it was one. */

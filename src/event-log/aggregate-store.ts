@@ -3,6 +3,7 @@ import type { Decider } from '../kernel/decider';
 import { DomainError } from '../kernel/errors';
 import type { Actor, DomainEvent, EventToAppend, Position, Recorded, Revision } from '../kernel/event';
 import { decode } from '../kernel/event';
+import type { ShapesOf } from '../kernel/event-shape';
 import { derivedUuid } from '../kernel/ids';
 import { appendSurely } from './append-surely';
 import type { EventLog } from './event-log';
@@ -47,7 +48,7 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
   constructor(
     private readonly log: EventLog,
     private readonly decider: Decider<State, Command & { at: string }, Event>,
-    private readonly options: { schemaVersion: number; nodeId: string },
+    private readonly options: { shapes: ShapesOf<Event>; nodeId: string },
   ) {}
 
   /**
@@ -164,7 +165,7 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
       type: event.type,
       data: event.data as object,
       metadata: {
-        schemaVersion: this.options.schemaVersion,
+        schemaVersion: this.options.shapes[event.type as Event['type']].version,
         at: command.at,
         companyId: context.companyId,
         correlationId: context.correlationId ?? context.commandId,

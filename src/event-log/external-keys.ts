@@ -4,6 +4,8 @@ import { sha256Hex } from '../kernel/canonical-json';
 import type { Actor } from '../kernel/event';
 import { NO_STREAM, decode } from '../kernel/event';
 import type { DomainEvent } from '../kernel/event';
+import type { ShapesOf } from '../kernel/event-shape';
+import { FIRST_SHAPE } from '../kernel/event-shape';
 import { derivedUuid, uuidv7 } from '../kernel/ids';
 import { keyStream } from '../kernel/streams';
 import { appendSurely } from './append-surely';
@@ -15,6 +17,8 @@ type ExternalKeyReserved = DomainEvent<
   'ExternalKeyReserved',
   { scope: string; externalKey: string; id: string }
 >;
+
+export const externalKeyEventShapes: ShapesOf<ExternalKeyReserved> = { ExternalKeyReserved: FIRST_SHAPE };
 
 /** For companies, whose keys are unique among all of them. */
 export const ALL_COMPANIES = '-';
@@ -37,7 +41,7 @@ export class ExternalKeys {
     if (owner) return owner;
     const commandId = uuidv7();
     const metadata = {
-      schemaVersion: 1,
+      schemaVersion: externalKeyEventShapes.ExternalKeyReserved.version,
       at: this.clock.now().toISOString(),
       companyId: scope === ALL_COMPANIES ? id : scope,
       correlationId: commandId,

@@ -8,6 +8,7 @@ import { appendSurely } from './append-surely';
 import type { EventLog } from './event-log';
 import { RevisionConflict } from './event-log';
 import type { LogMigrated, MigrationEvent, MigrationStarted } from './migration';
+import { migrationEventShapes } from './migration';
 import { seal } from './seal';
 
 /** What one append holds at most: below the smallest limit of a backend (1 MiB), metadata included. */
@@ -194,7 +195,7 @@ export class LogCopy {
     const revision = last?.revision ?? NO_STREAM;
     const commandId = derivedUuid(MIGRATION_STREAM, this.firstEventId);
     const metadata = {
-      schemaVersion: 1,
+      schemaVersion: migrationEventShapes[event.type].version,
       at: this.options.now().toISOString(),
       companyId: '-',
       correlationId: commandId,

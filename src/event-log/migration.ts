@@ -1,5 +1,7 @@
 import type { DomainEvent, Position } from '../kernel/event';
 import { BEFORE_FIRST_POSITION, decode } from '../kernel/event';
+import type { ShapesOf } from '../kernel/event-shape';
+import { FIRST_SHAPE } from '../kernel/event-shape';
 import { MIGRATION_STREAM } from '../kernel/streams';
 import type { EventLog, ReadOptions } from './event-log';
 
@@ -9,6 +11,12 @@ export type MigrationEvent =
   /** Takes room on the log, so that its positions go on above those of the old one. */
   | DomainEvent<'LogMigrationPadded', { padding: string }>
   | DomainEvent<'LogMigrated', LogMigrated>;
+
+export const migrationEventShapes: ShapesOf<MigrationEvent> = {
+  LogMigrationStarted: FIRST_SHAPE,
+  LogMigrationPadded: FIRST_SHAPE,
+  LogMigrated: FIRST_SHAPE,
+};
 
 export interface MigrationStarted {
   /** Head of the old log. Every position of this one is larger. */

@@ -57,6 +57,8 @@ export interface StoredEvent extends EventToAppend {
   stream: string;
   revision: Revision;
   position: Position;
+  /** Why its data cannot be read: a newer Reveille has written it. Not there on any other. */
+  unreadable?: string;
 }
 
 /** A JSON event with its data parsed. */
@@ -67,6 +69,8 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
   readonly revision: Revision;
   readonly position: Position;
   readonly metadata: EventMetadata;
+  /** As of the stored event: to look at the data throws this. */
+  readonly unreadable?: string;
 }
 
 /**
@@ -74,12 +78,13 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
  * over most events. Throws on a binary one: those have readers of their own.
  */
 export function decode<E extends DomainEvent>(stored: StoredEvent): Recorded<E> {
-  const { type, data: text, id, stream, revision, position } = stored;
+  const { type, data: text, id, stream, revision, position, unreadable } = stored;
   if (typeof text !== 'string') throw new Error(`event ${id} (${type}) of ${stream} is binary`);
   let data: { parsed: unknown } | undefined;
   const event = {
     type,
     get data() {
+      if (unreadable !== undefined) throw new Error(unreadable);
       return (data ??= { parsed: JSON.parse(text) as unknown }).parsed;
     },
   } as E;
@@ -89,6 +94,7 @@ export function decode<E extends DomainEvent>(stored: StoredEvent): Recorded<E> 
     stream,
     revision,
     position,
+    ...(unreadable !== undefined && { unreadable }),
     get metadata() {
       return stored.metadata;
     },

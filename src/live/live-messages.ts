@@ -143,6 +143,8 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
 
 /** The messages that a recorded JSON event gives: always the same ones, wherever and whenever it is asked. */
 export function liveMessages(recorded: Recorded): LiveMessage[] {
+  // What a newer Reveille has written, one of its nodes can tell.
+  if (recorded.unreadable !== undefined) return [];
   const teller = tellers[recorded.event.type as ToldEvent['type']] as
     ((recorded: Recorded) => LiveEvent[]) | undefined;
   return numbered(teller?.(recorded) ?? [], recorded);

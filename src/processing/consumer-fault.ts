@@ -21,6 +21,11 @@ export class ConsumerFault extends Error {
   }
 }
 
+/** @throws Error at an event that a newer Reveille has written */
+export function assertReadable({ unreadable }: Recorded): void {
+  if (unreadable !== undefined) throw new Error(unreadable);
+}
+
 /** An error and what has caused it, in one line. */
 export function explanation(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,5 +1,6 @@
 import { DomainError } from '../kernel/errors';
 import type { Position } from '../kernel/event';
+import { explanation } from './consumer-fault';
 
 interface Waiter {
   position: Position;
@@ -89,7 +90,9 @@ export class Progress {
   }
 
   private notCaughtUp(): DomainError {
-    return new DomainError('not_caught_up', `${this.name} has reached position ${this.current}`, {
+    const reached = `${this.name} has reached position ${this.current}`;
+    const detail = this.failure ? `${reached}: ${explanation(this.failure)}` : reached;
+    return new DomainError('not_caught_up', detail, {
       projection: this.name,
       reached: this.current.toString(),
     });

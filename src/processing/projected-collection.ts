@@ -2,7 +2,7 @@ import type { Document, DocumentStore } from '../documents/document-store';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { EventPlace } from './consumer-fault';
-import { ConsumerFault } from './consumer-fault';
+import { assertReadable, ConsumerFault } from './consumer-fault';
 import type { Batch } from './feed';
 import type { Progress } from './progress';
 import type { Projection } from './projection';
@@ -40,7 +40,11 @@ export class ProjectedCollection {
 
   /** @throws ConsumerFault at an event that cannot be; everything before it has been handled and stored then */
   async handle({ events, reached }: Batch, progress: Progress, signal: AbortSignal): Promise<void> {
-    const handled = events.filter(({ event }) => this.projection.handles.includes(event.type));
+    const { handles } = this.projection;
+    // What a newer Reveille has written may concern it: it stops there rather than being wrong.
+    const handled = events.filter(
+      ({ event, unreadable }) => handles.includes(event.type) || unreadable !== undefined,
+    );
     try {
       for (let from = 0; from < handled.length; from += MAX_FOLDED) {
         await this.foldAll(handled.slice(from, from + MAX_FOLDED), progress, signal);
@@ -100,7 +104,10 @@ export class ProjectedCollection {
   }
 
   private concernedId(recorded: Recorded): string | null {
-    return this.faultingAt(recorded, () => this.projection.id(recorded));
+    return this.faultingAt(recorded, () => {
+      assertReadable(recorded);
+      return this.projection.id(recorded);
+    });
   }
 
   private evolve(document: Document | null, recorded: Recorded): Document | null {

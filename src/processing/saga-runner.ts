@@ -4,7 +4,7 @@ import { untilAvailable } from '../event-log/until-available';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
-import { ConsumerFault } from './consumer-fault';
+import { assertReadable, ConsumerFault } from './consumer-fault';
 import type { Feed } from './feed';
 import { Progress } from './progress';
 import type { Saga, SagaCommand } from './saga';
@@ -60,7 +60,10 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
       for await (const { events, reached } of feed.subscribe(this.progress.reached, signal)) {
-        const handled = events.filter(({ event }) => this.saga.handles.includes(event.type));
+        const { handles } = this.saga;
+        const handled = events.filter(
+          ({ event, unreadable }) => handles.includes(event.type) || unreadable !== undefined,
+        );
         if (handled.length > 0) {
           await this.executeAll(handled, signal);
           if (signal.aborted) break;
@@ -99,6 +102,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
 
   private react(recorded: Recorded): readonly C[] {
     try {
+      assertReadable(recorded);
       return this.saga.react(recorded) as readonly C[];
     } catch (error) {
       throw new ConsumerFault(`saga ${this.saga.name}`, recorded, error);

@@ -6,7 +6,7 @@ import type { EventMetadata, Revision } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runStream } from '../kernel/streams';
 import type { RunEventData, RunEventType } from '../runs/domain/run.events';
-import { RUN_SCHEMA_VERSION, runEventTypes } from '../runs/domain/run.events';
+import { runEventShapes, runEventTypes } from '../runs/domain/run.events';
 import { StreamTail } from '../event-log/stream-tail';
 
 /** Which run is written about, and the part of the metadata that stays the same. */
@@ -80,7 +80,7 @@ export class RunEventWriter {
       id: derivedUuid(run.runId, revision, type, at, JSON.stringify(data)),
       type,
       data,
-      metadata: { ...origin, schemaVersion: RUN_SCHEMA_VERSION, at, companyId: run.companyId },
+      metadata: { ...origin, schemaVersion: runEventShapes[type].version, at, companyId: run.companyId },
     };
   }
 }

@@ -15,7 +15,7 @@ import type {
   LogGapData,
   OutputStream,
 } from '../runs/domain/run-log.events';
-import { decodeLogChunk, encodeLogChunk, RUN_LOG_SCHEMA_VERSION } from '../runs/domain/run-log.events';
+import { decodeLogChunk, encodeLogChunk, runLogEventShapes } from '../runs/domain/run-log.events';
 import type { RunWriterSource } from './run-event-writer';
 import { StreamTail } from '../event-log/stream-tail';
 import { untilAvailable } from '../event-log/until-available';
@@ -218,14 +218,14 @@ export class RunLogWriter {
    * another one, with another hash, and must be met as a conflict.
    */
   private unsealed(
-    type: string,
+    type: keyof typeof runLogEventShapes,
     data: object | Uint8Array,
     idParts: readonly (string | number)[],
   ): UnsealedEvent {
     const { run, origin } = this.source;
     const at = this.deps.clock.now().toISOString();
     const id = derivedUuid(run.runId, type, ...idParts, at);
-    const metadata = { ...origin, schemaVersion: RUN_LOG_SCHEMA_VERSION, at, companyId: run.companyId };
+    const metadata = { ...origin, schemaVersion: runLogEventShapes[type].version, at, companyId: run.companyId };
     return { id, type, data, metadata };
   }
 

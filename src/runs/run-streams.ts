@@ -6,7 +6,7 @@ import { NO_STREAM, decode } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runStream } from '../kernel/streams';
 import type { RunEvent } from './domain/run.events';
-import { RUN_SCHEMA_VERSION, isClosingLine } from './domain/run.events';
+import { isClosingLine, runEventShapes } from './domain/run.events';
 import type { ExecutionCommand } from './sagas/execution.saga';
 import { StreamTail } from '../event-log/stream-tail';
 
@@ -39,7 +39,7 @@ export class RunStreams {
       type: 'RunLifecycleRecorded',
       data: line,
       metadata: {
-        schemaVersion: RUN_SCHEMA_VERSION,
+        schemaVersion: runEventShapes.RunLifecycleRecorded.version,
         at,
         companyId,
         correlationId: cause.metadata.correlationId,

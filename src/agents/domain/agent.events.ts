@@ -1,5 +1,7 @@
 import type { CostEntry, Usage } from '../../costs/domain/cost-entry';
 import type { DomainEvent, Revision } from '../../kernel/event';
+import type { ShapesOf } from '../../kernel/event-shape';
+import { FIRST_SHAPE } from '../../kernel/event-shape';
 import type { HeartbeatPolicy, RunLimits } from './policy';
 
 /** The events of an agent's stream: what it is, every decision about a wakeup, and the frame of every run. */
@@ -23,7 +25,27 @@ export type AgentEvent =
   | RunFinished
   | SessionReset;
 
-export const AGENT_SCHEMA_VERSION = 1;
+/** How the data of each is formed, and was before (see `CONTRIBUTING.md`, "Change an event"). */
+export const agentEventShapes: ShapesOf<AgentEvent> = {
+  AgentRegistered: FIRST_SHAPE,
+  AgentUpdated: FIRST_SHAPE,
+  AgentApproved: FIRST_SHAPE,
+  AgentPaused: FIRST_SHAPE,
+  AgentResumed: FIRST_SHAPE,
+  AgentTerminated: FIRST_SHAPE,
+  WakeupRequested: FIRST_SHAPE,
+  WakeupCoalesced: FIRST_SHAPE,
+  WakeupDeferred: FIRST_SHAPE,
+  WakeupSkipped: FIRST_SHAPE,
+  WakeupCancelled: FIRST_SHAPE,
+  WakeupExpired: FIRST_SHAPE,
+  TimerScheduled: FIRST_SHAPE,
+  RunQueued: FIRST_SHAPE,
+  RunStarted: FIRST_SHAPE,
+  RunEndRequested: FIRST_SHAPE,
+  RunFinished: FIRST_SHAPE,
+  SessionReset: FIRST_SHAPE,
+};
 
 interface OfAgent {
   companyId: string;

@@ -1,10 +1,15 @@
 import type { StreamDigest } from '../../agents/domain/agent.events';
+import { FIRST_SHAPE } from '../../kernel/event-shape';
 
 /**
  * The events of a run's log stream. `LogChunked` is binary: a 4-byte big-endian length, a JSON header of that many
  * bytes, then the output's bytes as they are. `LogGap` and `LogFinalized` are JSON.
  */
-export const RUN_LOG_SCHEMA_VERSION = 1;
+export const runLogEventShapes = {
+  LogChunked: FIRST_SHAPE,
+  LogGap: FIRST_SHAPE,
+  LogFinalized: FIRST_SHAPE,
+};
 
 export type OutputStream = 'stdout' | 'stderr';
 

@@ -1,6 +1,8 @@
 import type { WakeupSource } from '../../agents/domain/agent.events';
 import type { CostEntry } from '../../costs/domain/cost-entry';
 import type { DomainEvent } from '../../kernel/event';
+import type { ShapesOf } from '../../kernel/event-shape';
+import { FIRST_SHAPE } from '../../kernel/event-shape';
 
 /** The events of a run's stream. Each is one line of what people follow: `seq` is its revision + 1. */
 export type RunEvent =
@@ -13,7 +15,15 @@ export type RunEvent =
 
 export type UsageBooked = DomainEvent<'UsageBooked', RunEventData<'usage'> & { payload: BookedUsage }>;
 
-export const RUN_SCHEMA_VERSION = 1;
+/** How the data of each is formed, and was before (see `CONTRIBUTING.md`, "Change an event"). */
+export const runEventShapes: ShapesOf<RunEvent> = {
+  RunLifecycleRecorded: FIRST_SHAPE,
+  AdapterInvoked: FIRST_SHAPE,
+  ProcessRecorded: FIRST_SHAPE,
+  UsageBooked: FIRST_SHAPE,
+  RunErrorRecorded: FIRST_SHAPE,
+  RunNoteRecorded: FIRST_SHAPE,
+};
 
 export type RunEventType = 'lifecycle' | 'adapter.invoke' | 'process' | 'usage' | 'error' | 'note';
 
