@@ -48,6 +48,7 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
       // Zod leaves them out where the schema also changes what it takes.
       const { examples } = z.globalRegistry.get(zodSchema) ?? {};
       if (Array.isArray(examples)) jsonSchema.examples = examples;
+      if (!said && io === 'input') sayDefault(jsonSchema);
       tidy(jsonSchema, io);
     },
   });
@@ -57,6 +58,19 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
 function replaceBy(jsonSchema: JsonSchema, said: JsonSchema): void {
   for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
   Object.assign(jsonSchema, said);
+}
+
+/**
+ * Says in words what is taken where a field is left out: client generators make a field with a `default` one that must
+ * be sent (openapi-typescript among them).
+ */
+function sayDefault(jsonSchema: JsonSchema): void {
+  const { default: byDefault, description } = jsonSchema;
+  delete jsonSchema['default'];
+  // An empty object stands for the defaults of its own fields.
+  if (byDefault === undefined || JSON.stringify(byDefault) === '{}') return;
+  const said = `By default ${JSON.stringify(byDefault)}`;
+  jsonSchema['description'] = typeof description === 'string' ? `${description}. ${said}` : said;
 }
 
 /** Leaves out what says nothing, and what would forbid an answer to grow. */

@@ -52,15 +52,21 @@ export class Feed {
   /**
    * All batches after a position, live and without a gap, until the feed or the consumer is stopped.
    *
+   * @param gather is waited for between the arrival of something new and its delivery: all that has come by then is one
+   *   batch
    * @throws Error where the log can no longer be followed from the position
    */
-  async *subscribe(after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+  async *subscribe(
+    after: Position,
+    signal: AbortSignal,
+    gather: () => Promise<void> = () => Promise.resolve(),
+  ): AsyncGenerator<Batch> {
     if (this.position === null) throw new Error('the feed has not been started');
     const ended = AbortSignal.any([signal, this.stopped.signal]);
     let reached = after;
     while (!ended.aborted) {
       // Attached before reading, so that nothing falls between what is read here and what the feed brings.
-      const waiting = new WaitingBatches(ended);
+      const waiting = new WaitingBatches(ended, gather);
       this.attached.add(waiting);
       const handover = this.position;
       try {
@@ -149,7 +155,10 @@ class WaitingBatches implements AsyncIterable<Batch> {
   private overflown = false;
   private wake: () => void = () => undefined;
 
-  constructor(private readonly ended: AbortSignal) {}
+  constructor(
+    private readonly ended: AbortSignal,
+    private readonly gather: () => Promise<void>,
+  ) {}
 
   push(batch: SizedBatch): void {
     if (this.overflown) return;
@@ -173,7 +182,7 @@ class WaitingBatches implements AsyncIterable<Batch> {
         const batch = this.merged();
         if (batch) yield batch;
         else if (this.overflown) return;
-        else await new Promise<void>((resolve) => (this.wake = resolve));
+        else await new Promise<void>((resolve) => (this.wake = resolve)).then(this.gather);
       }
     } finally {
       this.ended.removeEventListener('abort', wakeUp);

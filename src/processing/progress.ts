@@ -13,6 +13,7 @@ export class Progress {
   private current: Position;
   private waiters: Waiter[] = [];
   private failure: Error | null = null;
+  private hurry: () => void = () => undefined;
   /** What the consumer is trying again because of; null while it works. */
   ailment: Error | null = null;
 
@@ -66,6 +67,19 @@ export class Progress {
       }, timeoutMs);
       const waiter: Waiter = { position, resolve, reject, timer };
       this.waiters.push(waiter);
+      this.hurry();
+    });
+  }
+
+  /** Comes back when somebody waits for the consumer to come further, at the latest after `ms`. */
+  untilAwaited(ms: number): Promise<void> {
+    if (this.waiters.length > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
 

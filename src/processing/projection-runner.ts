@@ -7,6 +7,12 @@ import type { Projection } from './projection';
 import { collectionName } from './projection';
 import { Turns } from './turns';
 
+/**
+ * So long a read model may gather events before it folds them, where nobody waits for it: documents are then loaded and
+ * written once for all of them, and what the events have to bring about, a start above all, goes first.
+ */
+const GATHER_MS = 15;
+
 /** Feeds the live documents of one projection. */
 export class ProjectionRunner {
   private readonly turns = new Turns();
@@ -33,7 +39,8 @@ export class ProjectionRunner {
    */
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
-      for await (const batch of feed.subscribe(this.progress.reached, signal)) {
+      const gather = () => this.progress.untilAwaited(GATHER_MS);
+      for await (const batch of feed.subscribe(this.progress.reached, signal, gather)) {
         await this.turns.take(() => this.collection.handle(batch, this.progress, signal));
       }
       await this.collection.storeCheckpoint(this.progress.reached);

@@ -63,8 +63,8 @@ export async function launch({
   const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
   await events.append(...started, ...invoked);
 
-  await folder.create(run.context, invocation.stdin, secrets.sealed);
-  const command = await resolveCommand(invocation.command, cwd, env.PATH);
+  folder.create(run.context, invocation.stdin, secrets.sealed);
+  const command = resolveCommand(invocation.command, cwd, env.PATH);
   const hasStdin = invocation.stdin !== null;
   const process = await spawnWrapper(
     { folder, command, args: invocation.args, cwd, env, hasStdin },

@@ -28,7 +28,7 @@ export async function endLeftovers(options: {
   await Promise.all(
     over.map(async (runId) => {
       const folder = new RunFolder(runsFolder, runId);
-      const leader = await folder.identity();
+      const leader = folder.identity();
       const tree = processTreeOf(runId, leader);
       const { sent, survivors } = await endTree(tree, { graceMs, leader: leader?.pid }, signal);
       if (sent.length > 0) logger.warn({ runId, sent, survivors }, 'ended processes of a run that was over');

@@ -36,7 +36,7 @@ export class LocalRun extends SupervisedRun {
 
   /** Null where nothing of the run was ever executed, and nothing of it lives: it can be started. */
   protected async adopted(writer: RunLogWriter): Promise<ExecutionResult | null> {
-    const identity = this.history.process ?? (await this.folder.identity());
+    const identity = this.history.process ?? this.folder.identity();
     if (identity !== null) return this.supervised(adoptProcess(identity, this.closing.signal), writer);
     // A wrapper that died with its server before it could even say who it is, at most.
     const { survivors } = await this.endWhatLives();
@@ -62,12 +62,12 @@ export class LocalRun extends SupervisedRun {
     const isUntouched = failure === null && survivors.length === 0 && isSilent;
     // After a crash of the machine a missing mark proves nothing: it may have been lost with the power.
     const isMarkReliable = process.identity.bootId === currentBootId();
-    const recorded = await folder.exit();
-    if (isUntouched && recorded === null && isMarkReliable && !(await folder.wasStarted())) return null;
+    const recorded = folder.exit();
+    if (isUntouched && recorded === null && isMarkReliable && !folder.wasStarted()) return null;
     const result = resultOf({
       ...supervised,
       recorded,
-      wasUnexecuted: await folder.wasUnexecuted(),
+      wasUnexecuted: folder.wasUnexecuted(),
       seenAt: this.deps.clock.now(),
       wasEnded: ending.signal.aborted,
     });
@@ -81,7 +81,7 @@ export class LocalRun extends SupervisedRun {
   ): Promise<void> {
     const { pid } = process.identity;
     const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
-    const brokenExit = await this.folder.brokenExit();
+    const brokenExit = this.folder.brokenExit();
     const details = {
       nodeId: this.deps.nodeId,
       pid,

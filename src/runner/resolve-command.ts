@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 import { isMissing, messageOf, RunFailure } from './run-failure';
 
@@ -7,22 +6,18 @@ import { isMissing, messageOf, RunFailure } from './run-failure';
  * The absolute path of the program that a command means, as a shell in `cwd` would find it.
  * @throws RunFailure `spawn_failed`, saying what is wrong
  */
-export async function resolveCommand(
-  command: string,
-  cwd: string,
-  path: string | undefined,
-): Promise<string> {
-  await assertFolder(cwd);
+export function resolveCommand(command: string, cwd: string, path: string | undefined): string {
+  assertFolder(cwd);
   if (command.includes('/')) {
     const program = resolve(cwd, command);
-    const obstacle = await whyNotExecutable(program);
+    const obstacle = whyNotExecutable(program);
     if (obstacle) throw new RunFailure('spawn_failed', `Could not start ${command}: ${obstacle}`);
     return program;
   }
   let obstacle: string | null = null;
   for (const folder of (path ?? '').split(delimiter)) {
     const program = resolve(cwd, folder, command);
-    const reason = await whyNotExecutable(program);
+    const reason = whyNotExecutable(program);
     if (reason === null) return program;
     if (reason !== NOT_FOUND) obstacle ??= `${program}: ${reason}`;
   }
@@ -32,10 +27,12 @@ export async function resolveCommand(
 
 const NOT_FOUND = 'no such file';
 
-async function whyNotExecutable(program: string): Promise<string | null> {
+function whyNotExecutable(program: string): string | null {
   try {
-    if (!(await stat(program)).isFile()) return 'not a file';
-    await access(program, constants.X_OK);
+    const found = statSync(program, { throwIfNoEntry: false });
+    if (!found) return NOT_FOUND;
+    if (!found.isFile()) return 'not a file';
+    accessSync(program, constants.X_OK);
     return null;
   } catch (error) {
     if (isMissing(error)) return NOT_FOUND;
@@ -43,10 +40,10 @@ async function whyNotExecutable(program: string): Promise<string | null> {
   }
 }
 
-async function assertFolder(cwd: string): Promise<void> {
+function assertFolder(cwd: string): void {
   let reason = 'it is not a folder';
   try {
-    if ((await stat(cwd)).isDirectory()) return;
+    if (statSync(cwd).isDirectory()) return;
   } catch (error) {
     reason = isMissing(error) ? 'it does not exist' : messageOf(error);
   }

@@ -6,11 +6,11 @@ import { RunFolder } from './run-folder';
 describe('a folder that is made ready again, because nothing was executed the first time', () => {
   it('has its spools all the while', async () => {
     const folder = new RunFolder(temporaryFolder(), 'run');
-    await folder.create({}, null);
+    folder.create({}, null);
     const { stdout, stderr } = folder.filesForAgent(false);
     const opened = [stdout, stderr].map((path) => openSync(path, 'a'));
 
-    await folder.create({}, null);
+    folder.create({}, null);
 
     // Still the same files: not for a moment were they gone.
     expect(opened.map((spool) => fstatSync(spool).nlink)).toEqual([1, 1]);
@@ -19,13 +19,13 @@ describe('a folder that is made ready again, because nothing was executed the fi
 
   it('knows nothing of the first wrapper', async () => {
     const folder = new RunFolder(temporaryFolder(), 'run');
-    await folder.create({}, null);
+    folder.create({}, null);
     writeFileSync(join(folder.path, 'pid'), '1 2 boot\n');
     writeFileSync(join(folder.path, 'exit'), '0\n');
 
-    await folder.create({ attempt: 2 }, 'hello');
+    folder.create({ attempt: 2 }, 'hello');
 
-    expect(await folder.identity()).toBeNull();
+    expect(folder.identity()).toBeNull();
     expect(existsSync(join(folder.path, 'exit'))).toBe(false);
     expect(statSync(folder.contextFile).size).toBe('{"attempt":2}'.length);
   });

@@ -1,9 +1,10 @@
-import { mkdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { existsSync, fstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { ProcessIdentity } from './process-table';
-import { openRegularFile, readRegularFile } from './read-regular-file';
-import { isMissing, messageOf, RunFailure } from './run-failure';
+import { isListed, openRegularFile, readRegularFile } from './read-regular-file';
+import { messageOf, RunFailure } from './run-failure';
 
 /** Of what the wrapper writes down: a line each. */
 const MAX_LINE_BYTES = 4 * 1024;
@@ -61,19 +62,20 @@ export class RunFolder {
    * What that has made of the spools stays in its place meanwhile: once a process was recorded, whoever takes the run
    * up looks for them, and this may be cut short between any two lines.
    */
-  async create(
+  create(
     context: Readonly<Record<string, unknown>>,
     stdin: string | null,
     sealedSecrets: string | null = null,
-  ): Promise<void> {
+  ): void {
     try {
-      for (const mark of WRAPPER_FILES) await rm(join(this.path, mark), { force: true });
-      await mkdir(this.workFolder, { recursive: true, mode: 0o700 });
-      await writeFile(this.contextFile, JSON.stringify(context), { mode: 0o600 });
-      if (stdin !== null) await writeFile(this.stdinFile, stdin, { mode: 0o600 });
-      if (sealedSecrets !== null) await writeFile(this.secretsFile, sealedSecrets, { mode: 0o600 });
+      if (existsSync(this.path))
+        for (const mark of WRAPPER_FILES) rmSync(join(this.path, mark), { force: true });
+      mkdirSync(this.workFolder, { recursive: true, mode: 0o700 });
+      writeFileSync(this.contextFile, JSON.stringify(context), { mode: 0o600 });
+      if (stdin !== null) writeFileSync(this.stdinFile, stdin, { mode: 0o600 });
+      if (sealedSecrets !== null) writeFileSync(this.secretsFile, sealedSecrets, { mode: 0o600 });
       for (const stream of SPOOLS) {
-        await writeFile(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
+        writeFileSync(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
       }
     } catch (cause) {
       throw new RunFailure('spool_failed', `The run's folder could not be made: ${messageOf(cause)}`, {
@@ -88,41 +90,41 @@ export class RunFolder {
     return { stdin, stdout: this.spoolFile('stdout'), stderr: this.spoolFile('stderr') };
   }
 
-  exists(): Promise<boolean> {
+  exists(): boolean {
     return isThere(this.path);
   }
 
   /** The wrapper got its line: from here on something may have been executed. */
-  wasStarted(): Promise<boolean> {
+  wasStarted(): boolean {
     return isThere(join(this.path, 'started'));
   }
 
   /** The command was there but could not be executed: exit codes 126 and 127 are the shell's, not the agent's. */
-  wasUnexecuted(): Promise<boolean> {
+  wasUnexecuted(): boolean {
     return isThere(join(this.path, 'unexecuted'));
   }
 
   /** What the wrapper wrote down last; null where it didn't get that far. */
-  async exit(): Promise<RecordedExit | null> {
-    const text = await readIfThere(this.exitFile, MAX_LINE_BYTES);
+  exit(): RecordedExit | null {
+    const text = readIfThere(this.exitFile, MAX_LINE_BYTES);
     if (text === null || !WHOLE_EXIT.test(text)) return null;
-    return { code: Number(text), at: (await stat(this.exitFile)).mtime };
+    return { code: Number(text), at: statSync(this.exitFile).mtime };
   }
 
   /** What is in the place of an exit code; null where one was written down, or nothing at all. */
-  async brokenExit(): Promise<string | null> {
-    const text = await readIfThere(this.exitFile, MAX_LINE_BYTES);
+  brokenExit(): string | null {
+    const text = readIfThere(this.exitFile, MAX_LINE_BYTES);
     return text === null || WHOLE_EXIT.test(text) ? null : text;
   }
 
   /** Does what a wrapper does, for a run without one. */
-  recordExit(code: number): Promise<void> {
-    return writeFile(this.exitFile, `${code}\n`, { mode: 0o600 });
+  recordExit(code: number): void {
+    writeFileSync(this.exitFile, `${code}\n`, { mode: 0o600 });
   }
 
   /** Which process the wrapper is or was, in its own words; null where it didn't get to write that. */
-  async identity(): Promise<ProcessIdentity | null> {
-    const text = await readIfThere(join(this.path, 'pid'), MAX_LINE_BYTES);
+  identity(): ProcessIdentity | null {
+    const text = readIfThere(join(this.path, 'pid'), MAX_LINE_BYTES);
     const match = text && /^(\d+) (\d*) (\S*)\n$/.exec(text);
     if (!match) return null;
     const [, pid, startTime, bootId] = match;
@@ -135,7 +137,7 @@ export class RunFolder {
   }
 
   /** The encrypted values of the run's secrets; null where there are none. */
-  secrets(): Promise<string | null> {
+  secrets(): string | null {
     return readIfThere(this.secretsFile, MAX_SECRETS_BYTES);
   }
 
@@ -144,7 +146,7 @@ export class RunFolder {
     const file = await openRegularFile(this.spoolFile(stream), { refusesLinks: true }).catch(() => null);
     if (file === null) return Buffer.alloc(0);
     try {
-      const { size } = await file.stat();
+      const { size } = fstatSync(file.fd);
       const buffer = Buffer.alloc(Math.min(size, limitBytes));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
       return buffer.subarray(0, bytesRead);
@@ -154,7 +156,7 @@ export class RunFolder {
   }
 
   async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    if (this.exists()) await rm(this.path, { recursive: true, force: true });
   }
 
   /** How many bytes the spools take. */
@@ -188,12 +190,10 @@ export class RunFolder {
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
+function isThere(path: string): boolean {
   try {
-    await stat(path);
-    return true;
+    return isListed(path);
   } catch (error) {
-    if (isMissing(error)) return false;
     throw new RunFailure('spool_failed', `The run's folder cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
@@ -201,9 +201,9 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /** An agent may have put anything in the place of a file of the wrapper. */
-async function readIfThere(path: string, maxBytes: number): Promise<string | null> {
+function readIfThere(path: string, maxBytes: number): string | null {
   try {
-    const bytes = await readRegularFile(path, maxBytes, { refusesLinks: true });
+    const bytes = readRegularFile(path, maxBytes, { refusesLinks: true });
     return bytes && bytes.toString();
   } catch (error) {
     throw new RunFailure('spool_failed', `The run's folder cannot be read: ${messageOf(error)}`, {

@@ -67,9 +67,9 @@ export interface ParsedReport {
 export const NO_REPORT: ParsedReport = { report: null, problems: [] };
 
 /** Reads a run's result file. None, or an empty one, is no report and no problem. */
-export async function readRunReport(path: string): Promise<ParsedReport> {
+export function readRunReport(path: string): ParsedReport {
   try {
-    const bytes = await readRegularFile(path, MAX_RESULT_BYTES);
+    const bytes = readRegularFile(path, MAX_RESULT_BYTES);
     return bytes === null || bytes.length === 0 ? NO_REPORT : parseRunReport(bytes.toString());
   } catch (error) {
     return { report: null, problems: [messageOf(error)] };

@@ -71,7 +71,7 @@ export class RunSecrets {
   async restore(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     try {
-      const sealed = await this.folder.secrets();
+      const sealed = this.folder.secrets();
       if (sealed === null) throw new Error('the file is gone');
       this.current = Mask.of(JSON.parse(this.source.unseal(sealed, this.context)) as string[]);
     } catch (cause) {

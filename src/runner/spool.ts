@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import { openRegularFile } from './read-regular-file';
@@ -45,7 +46,7 @@ export class Spool {
 
   /** Goes back to the beginning of the file, which must reach at least so far. */
   async rewind(reachesBytes: number): Promise<void> {
-    const { size } = await guarded(this.stream, () => this.file.stat());
+    const { size } = await guarded(this.stream, () => fstatSync(this.file.fd));
     if (size < reachesBytes) {
       throw new RunFailure(
         'spool_failed',
@@ -57,7 +58,7 @@ export class Spool {
   }
 
   async look(): Promise<SpoolState> {
-    const { size, mtimeMs, nlink } = await guarded(this.stream, () => this.file.stat());
+    const { size, mtimeMs, nlink } = await guarded(this.stream, () => fstatSync(this.file.fd));
     if (nlink === 0) throw deleted(this.stream);
     const wasTruncated = size < this.position;
     if (wasTruncated) {
@@ -88,7 +89,7 @@ export class Spool {
   }
 }
 
-async function guarded<T>(stream: OutputStream, use: () => Promise<T>): Promise<T> {
+async function guarded<T>(stream: OutputStream, use: () => T | Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (cause) {

@@ -206,7 +206,7 @@ export abstract class SupervisedRun {
 
   private async conclude(result: ExecutionResult, writer: RunLogWriter): Promise<void> {
     const { areLost, mask } = this.secrets;
-    const { report, problems } = areLost ? NO_REPORT : await readRunReport(this.folder.resultFile);
+    const { report, problems } = areLost ? NO_REPORT : readRunReport(this.folder.resultFile);
     if (problems.length > 0) {
       await this.recordError(
         'result_malformed',

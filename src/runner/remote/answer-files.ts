@@ -48,7 +48,7 @@ export class AnswerFiles {
   }
 }
 
-async function guarded<T>(use: () => Promise<T>): Promise<T> {
+async function guarded<T>(use: () => T | Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (cause) {

@@ -31,7 +31,7 @@ export class RemoteRun extends SupervisedRun {
   protected async launched(writer: RunLogWriter): Promise<ExecutionResult> {
     if (this.ending.signal.aborted) return NOTHING_RAN;
     const request = await this.announced();
-    await this.folder.create(this.run.context, null, this.secrets.sealed);
+    this.folder.create(this.run.context, null, this.secrets.sealed);
     if (this.ending.signal.aborted) return NOTHING_RAN;
     const exchange = this.begin(request);
     try {
@@ -46,10 +46,10 @@ export class RemoteRun extends SupervisedRun {
   protected async adopted(writer: RunLogWriter): Promise<ExecutionResult | null> {
     const { history, folder, ending } = this;
     if (!history.isInvoked) return null;
-    if (!(await folder.exists())) return this.lost();
+    if (!folder.exists()) return this.lost();
     const { failure } = await this.supervise(LEFT_BEHIND, writer);
     if (failure !== null) return resultOf(failure, null);
-    const exit = await folder.exit();
+    const exit = folder.exit();
     if (exit !== null) return resultOf(null, exit.at);
     if (ending.signal.aborted) return NOTHING_RAN;
     return history.errors.size > 0 ? this.earlierResult() : this.lost();

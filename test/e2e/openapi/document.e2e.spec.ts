@@ -103,6 +103,19 @@ describe('/openapi.json', () => {
     expect(names.filter((name) => !withExample.has(name))).toEqual([]);
   });
 
+  test('has generators make no field one that must be sent, only because it has a default', () => {
+    const withDefault = Object.entries(document.components.schemas).flatMap(([name, { properties = {} }]) =>
+      Object.entries(properties as Record<string, object>)
+        .filter(([, schema]) => 'default' in schema)
+        .map(([field]) => `${name}.${field}`),
+    );
+    expect(withDefault).toEqual([]);
+    const { properties } = document.components.schemas['AgentRequest'] as {
+      properties: Record<string, { description?: string }>;
+    };
+    expect(properties['requiresApproval']!.description).toMatch(/By default false$/);
+  });
+
   test('says who needs a token, as the server does', async () => {
     for (const { route, operation } of operations) {
       const [method, path] = route.split(' ') as [string, string];

@@ -5,7 +5,10 @@ import { startTestServer } from '../../support/server';
 import { runOnce, scriptedAgent, untilFinal, untilOutput, wake } from '../http/client';
 
 let server: TestServer;
+/** Of servers that other tests have started in this process. */
+let others: number[] = [];
 beforeAll(async () => {
+  others = spawners();
   server = await startTestServer();
 });
 afterAll(() => server.close());
@@ -20,7 +23,7 @@ function spawners(): number[] {
     }
   };
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => isSpawner(statOf(pid))).map(Number);
+  return pids.filter((pid) => isSpawner(statOf(pid)) && !others.includes(Number(pid))).map(Number);
 }
 
 function isSpawner(stat: string): boolean {
