@@ -38,7 +38,7 @@ export class History {
   }
 
   private constructor(private readonly log: EmbeddedEventLog) {
-    this.agents = new AgentsStore(log, systemClock, NODE, () => Promise.resolve(false));
+    this.agents = new AgentsStore(log, systemClock, NODE, () => Promise.resolve({ companyPaused: false }));
   }
 
   /** Agents that are never woken but by their timer, which is due for the first time at `dueAt`. */

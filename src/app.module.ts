@@ -14,10 +14,19 @@ import { AgentsController } from './agents/agents.controller';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
 import { Gate } from './auth/gate';
+import { BudgetReview } from './budgets/budget-review';
+import {
+  BudgetAnswers,
+  ChangeAgentBudgetHandler,
+  ChangeCompanyBudgetHandler,
+  GetAgentBudgetHandler,
+  GetCompanyBudgetHandler,
+} from './budgets/budget.handlers';
+import { BudgetsController } from './budgets/budgets.controller';
 import { CompaniesController } from './companies/companies.controller';
+import { CompaniesStore } from './companies/companies.store';
 import {
   ChangeCompanyStatusHandler,
-  CompaniesStore,
   GetCompanyHandler,
   RegisterCompanyHandler,
 } from './companies/company.handlers';
@@ -68,7 +77,6 @@ import { GetWakeupHandler, ListWakeupsHandler, WakeupAnswers } from './wakeups/w
 import { WakeupsController } from './wakeups/wakeups.controller';
 
 const handlers: Provider[] = [
-  CompaniesStore,
   RegisterCompanyHandler,
   ChangeCompanyStatusHandler,
   GetCompanyHandler,
@@ -99,6 +107,11 @@ const handlers: Provider[] = [
   GetCostsHandler,
   ChangePriceTableHandler,
   GetPriceTableHandler,
+  BudgetAnswers,
+  ChangeAgentBudgetHandler,
+  ChangeCompanyBudgetHandler,
+  GetAgentBudgetHandler,
+  GetCompanyBudgetHandler,
 ];
 
 const controllers = [
@@ -108,6 +121,7 @@ const controllers = [
   RunsController,
   SecretsController,
   CostsController,
+  BudgetsController,
   TimersController,
   ProjectionsController,
   LiveController,
@@ -130,6 +144,8 @@ export class AppModule {
       { provide: AdapterRegistry, useValue: node.adapters },
       { provide: ExternalKeys, useValue: node.externalKeys },
       { provide: AgentsStore, useValue: node.agents },
+      { provide: CompaniesStore, useValue: node.companies },
+      { provide: BudgetReview, useValue: node.budgets },
       { provide: Directory, useValue: node.directory },
       { provide: NodeExecution, useValue: node.execution },
       { provide: Drain, useValue: node.drain },

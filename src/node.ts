@@ -5,6 +5,7 @@ import { httpAdapter } from './adapters/http/http-adapter';
 import { processAdapter } from './adapters/process/process-adapter';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
+import type { CompanyStanding } from './agents/domain/agent.commands';
 import { agentsProjection } from './agents/projections/agents.projection';
 import {
   runtimeStatesProjection,
@@ -12,7 +13,11 @@ import {
 } from './agents/projections/runtime-states.projection';
 import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
 import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import { isStopped } from './budgets/domain/budget';
+import { BudgetReview } from './budgets/budget-review';
+import { budgetReviewSaga } from './budgets/sagas/budget-review.saga';
 import type { Backends } from './backends';
+import { CompaniesStore } from './companies/companies.store';
 import { CompanyStop } from './companies/company-stop';
 import { companyStopSaga } from './companies/sagas/company-stop.saga';
 import { companiesProjection } from './companies/projections/companies.projection';
@@ -67,7 +72,7 @@ export const projections = [
   priceTablesProjection,
 ];
 
-export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga];
+export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga, budgetReviewSaga];
 
 /** The adapters that every server knows. */
 export const builtInAdapters: readonly Adapter[] = [processAdapter, httpAdapter];
@@ -80,6 +85,8 @@ export class Node {
   readonly projectionJobs: ProjectionJobs;
   readonly externalKeys: ExternalKeys;
   readonly agents: AgentsStore;
+  readonly companies: CompaniesStore;
+  readonly budgets: BudgetReview;
   readonly directory: Directory;
   readonly execution: NodeExecution;
   readonly drain: Drain;
@@ -113,10 +120,8 @@ export class Node {
     this.readModels = new ReadModels(documents, this.processing.generations);
     this.projectionJobs = new ProjectionJobs(this.processing, documents, clock, logger);
     this.externalKeys = new ExternalKeys(log, clock, nodeId);
-    this.agents = new AgentsStore(log, clock, nodeId, async (companyId) => {
-      const company = await this.readModels.get(companiesProjection, companyId);
-      return company?.status === 'paused';
-    });
+    this.agents = new AgentsStore(log, clock, nodeId, (...whose) => this.companyStanding(...whose));
+    this.companies = new CompaniesStore(log, clock, nodeId);
     this.directory = new Directory(this.processing, this.readModels);
     const prices = async (companyId: string) => {
       const table = await this.readModels.get(priceTablesProjection, companyId);
@@ -146,8 +151,10 @@ export class Node {
       },
       logger,
     });
-    const { processing, readModels, claims, runner, agents, leases } = this;
-    const shared = { nodeId, processing, readModels, claims, runner, clock, logger };
+    const { processing, readModels, claims, runner, agents, companies, leases } = this;
+    this.budgets = new BudgetReview({ agents, companies, processing, readModels, clock });
+    const { budgets } = this;
+    const shared = { nodeId, processing, readModels, claims, budgets, runner, clock, logger };
     this.execution = new NodeExecution({ ...shared, maxRuns: config.maxRuns, runsFolder: folder.runsFolder });
     this.drain = new Drain({
       ...{ mode: config.drain, timeoutSec: config.drainTimeoutSec, execution: this.execution },
@@ -205,6 +212,7 @@ export class Node {
       handledBy(executionSaga, (command, cause) => this.runStreams.execute(command, cause)),
       handledBy(deferredReleaseSaga, (command, cause) => this.release(command, cause)),
       handledBy(companyStopSaga, (command, cause) => this.companyStop.execute(command, cause)),
+      handledBy(budgetReviewSaga, (command, cause) => this.budgets.execute(command, cause)),
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
     await this.nodeMetrics.start();
@@ -235,6 +243,14 @@ export class Node {
     await this.leases.stop();
     await this.log.close();
     await this.documents.close();
+  }
+
+  private async companyStanding(companyId: string, at: string): Promise<CompanyStanding> {
+    const company = await this.readModels.get(companiesProjection, companyId);
+    return {
+      companyPaused: company?.status === 'paused',
+      companyOverBudget: company !== null && isStopped(company.budget, at),
+    };
   }
 
   private async release({ companyId, agentId }: ReleaseCommand, cause: Recorded): Promise<void> {

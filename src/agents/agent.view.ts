@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { monthOf, spendingIn } from '../budgets/domain/spending';
 import { count, id, jsonObject, pageOf, timestamp } from '../http/schemas';
 import { policyFields } from './agent.schemas';
 import type { AgentDocument } from './projections/agents.projection';
@@ -79,7 +80,7 @@ export function agentView(document: AgentDocument, now: Date): AgentView {
     lastHeartbeatAt,
     activeRunIds,
     nextDueAt: document.nextDueAt,
-    spentMonthMicros: spent.month === now.toISOString().slice(0, 7) ? spent.micros : 0,
+    spentMonthMicros: spendingIn(monthOf(now.toISOString()), spent).micros,
     version,
     createdAt,
   };

@@ -6,7 +6,7 @@ import type { Executed } from '../event-log/aggregate-store';
 import { AggregateStore } from '../event-log/aggregate-store';
 import type { EventLog } from '../event-log/event-log';
 import { currentRequestId } from '../http/request-id';
-import type { AgentCommand } from './domain/agent.commands';
+import type { AgentCommand, CompanyStanding } from './domain/agent.commands';
 import { agentDecider } from './domain/agent.decider';
 import type { AgentEvent } from './domain/agent.events';
 import { agentEventShapes } from './domain/agent.events';
@@ -18,14 +18,13 @@ export interface AgentAddress {
 }
 
 /** What the store adds to commands: time, ids, chance, and what other streams say. */
-interface Circumstances {
+interface Circumstances extends CompanyStanding {
   at: string;
-  companyPaused: boolean;
   nextRunId: string;
   jitter: number;
 }
 
-/** The commands whose outcome depends on whether the company is paused. */
+/** The commands whose outcome depends on how the company stands. */
 const HELD_WITH_COMPANY: ReadonlySet<AgentCommand['type']> = new Set([
   'RequestWakeup',
   'ReleaseDeferredWakeups',
@@ -55,7 +54,7 @@ export class AgentsStore {
     private readonly log: EventLog,
     private readonly clock: Clock,
     nodeId: string,
-    private readonly isCompanyPaused: (companyId: string) => Promise<boolean>,
+    private readonly companyStanding: (companyId: string, at: string) => Promise<CompanyStanding>,
   ) {
     this.store = new AggregateStore(log, agentDecider, { shapes: agentEventShapes, nodeId });
   }
@@ -72,9 +71,11 @@ export class AgentsStore {
     answer: (state: AgentState) => Answer,
     now: Date = this.clock.now(),
   ): Promise<Executed<AgentEvent, Answer>> {
+    const at = now.toISOString();
+    const dependsOnCompany = HELD_WITH_COMPANY.has(command.type);
     const circumstances: Circumstances = {
-      at: now.toISOString(),
-      companyPaused: HELD_WITH_COMPANY.has(command.type) && (await this.isCompanyPaused(companyId)),
+      at,
+      ...(dependsOnCompany ? await this.companyStanding(companyId, at) : { companyPaused: false }),
       nextRunId: uuidv7(),
       jitter: Math.random(),
     };

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config';
 import { ownVersion } from '../version';
 import { addAgentCommands } from './agent.commands';
+import { addBudgetCommands } from './budget.commands';
 import { ReveilleError } from '../client';
 import { addCompanyCommands } from './company.commands';
 import { addCostCommands } from './cost.commands';
@@ -64,6 +65,7 @@ function createProgram(startServer: StartServer, migrateLog: MigrateLog): Comman
   addEventsCommand(program);
   program.commandsGroup('Money:');
   addCostCommands(program);
+  addBudgetCommands(program);
   return program;
 }
 

@@ -8,6 +8,8 @@ import type {
   AgentRequest,
   AgentStatus,
   AgentView,
+  BudgetRequest,
+  BudgetView,
   CompanyRequest,
   CompanyView,
   ConsumerAnswer,
@@ -224,6 +226,24 @@ export class ReveilleClient {
 
   putPrices(companyId: string, body: PriceTableRequest): Promise<PriceTableView> {
     return this.connection.json(path`/v1/companies/${companyId}/prices`, { method: 'PUT', body });
+  }
+
+  companyBudget(companyId: string): Promise<BudgetView> {
+    return this.connection.json(path`/v1/companies/${companyId}/budget`);
+  }
+
+  /** The whole budget: a limit that is left out is none. */
+  putCompanyBudget(companyId: string, body: BudgetRequest): Promise<BudgetView> {
+    return this.connection.json(path`/v1/companies/${companyId}/budget`, { method: 'PUT', body });
+  }
+
+  agentBudget(agentId: string): Promise<BudgetView> {
+    return this.connection.json(path`/v1/agents/${agentId}/budget`);
+  }
+
+  /** The whole budget: a limit that is left out is none. */
+  putAgentBudget(agentId: string, body: BudgetRequest): Promise<BudgetView> {
+    return this.connection.json(path`/v1/agents/${agentId}/budget`, { method: 'PUT', body });
   }
 
   putSecret(companyId: string, name: string, value: string): Promise<SecretView> {

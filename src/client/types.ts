@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AgentPatch, registerAgentSchema } from '../agents/agent.schemas';
 import type { AgentView } from '../agents/agent.view';
+import type { budgetRequest } from '../budgets/budget.view';
 import type { companyRequest } from '../companies/companies.routes';
 import type { Grouping } from '../costs/cost-groups';
 import type { priceTableRequest } from '../costs/costs.routes';
@@ -11,6 +12,7 @@ import type { wakeupSchema } from '../wakeups/wakeup.schemas';
 
 export type { AgentChangeView, AgentView, RuntimeStateView } from '../agents/agent.view';
 export type { StatusChange } from '../agents/agent.handlers';
+export type { BudgetView } from '../budgets/budget.view';
 export type { CompanyView } from '../companies/company.view';
 export type { CostsView, PriceTableView } from '../costs/costs.routes';
 export type { ReadyView } from '../health/health.routes';
@@ -29,6 +31,7 @@ export type RunStatus = RunView['status'];
 export type CompanyRequest = z.input<typeof companyRequest>;
 export type AgentRequest = z.input<typeof registerAgentSchema>;
 export type WakeRequest = z.input<typeof wakeupSchema>;
+export type BudgetRequest = z.input<typeof budgetRequest>;
 export type PriceTableRequest = z.input<typeof priceTableRequest>;
 
 export interface Page<T> {

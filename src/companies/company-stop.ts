@@ -7,7 +7,7 @@ import { companiesProjection } from './projections/companies.projection';
 import { runsProjection } from '../runs/projections/runs.projection';
 import type { CompanyStopCommand } from './sagas/company-stop.saga';
 
-/** Carries a company's pause, and its end, to its agents. */
+/** Carries to a company's agents that it is paused, or over its budget, and the end of that. */
 export class CompanyStop {
   constructor(
     private readonly agents: AgentsStore,
@@ -15,11 +15,12 @@ export class CompanyStop {
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ type, companyId }: CompanyStopCommand, cause: Recorded): Promise<void> {
+  async execute(command: CompanyStopCommand, cause: Recorded): Promise<void> {
+    const { companyId } = command;
     const actor = { type: 'system', id: 'company_stop' } as const;
     // An agent that is released asks whether its company still is paused.
     await this.processing.waitForHead([companiesProjection.name, runsProjection.name, agentsProjection.name]);
-    if (type === 'ReleaseCompany') {
+    if (command.type === 'ReleaseCompany') {
       for await (const { id } of this.readModels.all(agentsProjection, {
         where: { companyId },
         orderBy: 'registeredPosition',
@@ -32,15 +33,18 @@ export class CompanyStop {
       }
       return;
     }
+    const { because } = command;
     const company = await this.readModels.get(companiesProjection, companyId);
+    const isStopped =
+      because === 'pause' ? company?.status === 'paused' : (company?.budget.stop ?? null) !== null;
     for await (const run of this.readModels.all(runsProjection, {
       where: { companyId, status: 'running' },
       orderBy: 'queuedPosition',
     })) {
-      // A pause that is met again, or late, does not concern what was started after its end.
-      if (company?.status !== 'paused' && run.startedAt! > cause.metadata.at) continue;
-      const command = { type: 'RequestRunEnd', runId: run.id, cause: 'pause' } as const;
-      await this.tell({ companyId, agentId: run.agentId! }, command, { actor, event: cause });
+      // A stop that is met again, or late, does not concern what was started after its end.
+      if (!isStopped && run.startedAt! > cause.metadata.at) continue;
+      const ending = { type: 'RequestRunEnd', runId: run.id, cause: because } as const;
+      await this.tell({ companyId, agentId: run.agentId! }, ending, { actor, event: cause });
     }
   }
 

@@ -1,7 +1,7 @@
 import type { ICommandHandler, IQueryHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
-import { CompaniesStore } from '../companies/company.handlers';
+import { CompaniesStore } from '../companies/companies.store';
 import { Written } from '../http/written';
 import type { Actor, Position } from '../kernel/event';
 import { Processing } from '../processing/processing';
@@ -39,7 +39,10 @@ export class ChangePriceTableHandler implements ICommandHandler<ChangePriceTable
 
   async execute({ companyId, prices, actor }: ChangePriceTable) {
     await this.directory.company(companyId);
-    const { position } = await this.companies.execute({ type: 'ChangePriceTable', companyId, prices }, actor);
+    const { position } = await this.companies.execute(
+      { type: 'ChangePriceTable', companyId, prices },
+      { actor },
+    );
     // From the answer on, usage is booked at these prices.
     await this.processing.waitFor(position, [priceTablesProjection.name]);
     return new Written({ prices: [...prices] }, position);

@@ -6,7 +6,8 @@ const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5_000;
 
 /**
- * Does the same again, with growing delays and for as long as it takes, while the event log does not answer.
+ * Does the same again, with growing delays and for as long as it takes, while the event log does not answer, or a read
+ * model that is needed is behind.
  *
  * @throws whatever `attempt` throws otherwise, and the abort reason when `signal` aborts between two attempts
  */
@@ -24,7 +25,6 @@ export async function untilAvailable<T>(attempt: () => Promise<T>, signal: Abort
 
 function isUnavailable(error: unknown): boolean {
   if (error instanceof LogClosed) return false;
-  return (
-    error instanceof LogUnavailable || (error instanceof DomainError && error.code === 'log_unavailable')
-  );
+  if (error instanceof LogUnavailable) return true;
+  return error instanceof DomainError && ['log_unavailable', 'not_caught_up'].includes(error.code);
 }

@@ -17,6 +17,26 @@ const agentStatus = z.enum(['pending_approval', 'idle', 'running', 'error', 'pau
 const outputStream = z.enum(['stdout', 'stderr']);
 const streamDigest = z.object({ bytes: z.number(), sha256: z.string(), storedSha256: z.string().nullable() });
 
+const budgetLimit = z.enum(['micros', 'tokens', 'runs']);
+const spending = z
+  .object({ month: z.string(), micros: z.number().int(), tokens: z.number().int(), runs: z.number().int() })
+  .describe('In the UTC month');
+const budget = z.object({
+  monthlyMicros: z.number().int().nullable(),
+  monthlyTokens: z.number().int().nullable(),
+  monthlyRuns: z.number().int().nullable(),
+  warnAt: z.number(),
+});
+/** Budgets of agents and of companies are told of alike. */
+const whoseBudget = { agentId: id.nullable().describe('null: the budget of the company') };
+const budgetNotice = {
+  ...whoseBudget,
+  month: z.string().describe('UTC, `2026-02`'),
+  limits: z.array(budgetLimit).describe('Which of its limits'),
+  budget,
+  spending,
+};
+
 export const livePayloads = {
   'heartbeat.run.queued': z
     .object({ ...ofRun, invocationSource: source, triggerDetail, wakeupRequestId: id })
@@ -168,6 +188,16 @@ export const livePayloads = {
       costSource: z.enum(['reported', 'priced', 'unpriced']),
     })
     .describe('A line of the ledger'),
+  'budget.changed': z
+    .object({ ...whoseBudget, budget: budget.nullable().describe('null: there is none any more') })
+    .describe('A budget was set, or taken away'),
+  'budget.warned': z.object(budgetNotice).describe('So much of a budget is used up that a warning is due'),
+  'budget.exceeded': z
+    .object(budgetNotice)
+    .describe('A budget is used up: nothing is started, and what it pays for is ended'),
+  'budget.restored': z
+    .object({ ...whoseBudget, reason: z.enum(['month.began', 'budget.changed']) })
+    .describe('A budget allows something again'),
   'prices.changed': z
     .object({ prices: z.number().int().describe('How many models have one') })
     .describe('A company’s price table was replaced'),

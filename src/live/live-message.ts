@@ -22,7 +22,7 @@ export class LiveMessage {
     private readonly origin: { position: Position; companyId: string; at: string },
     part: number | null,
   ) {
-    const { agentId, runId } = event.payload as { agentId?: string; runId?: string | null };
+    const { agentId, runId } = event.payload as { agentId?: string | null; runId?: string | null };
     this.concerns = { companyId: origin.companyId, agentId: agentId ?? null, runId: runId ?? null };
     this.cursor = { position: origin.position, part };
     this.type = event.type;

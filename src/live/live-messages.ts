@@ -5,6 +5,7 @@ import type {
   RunFinished,
   RunQueued,
 } from '../agents/domain/agent.events';
+import type { BudgetNotice } from '../budgets/domain/budget';
 import type { CompanyEvent } from '../companies/domain/company.events';
 import type { LedgerEvent } from '../costs/domain/ledger';
 import { entryOf } from '../costs/domain/ledger';
@@ -61,6 +62,20 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
   AgentTerminated: ({ event: { data } }) => [
     { type: 'agent.terminated', payload: { agentId: data.agentId } },
     agentStatus(data.agentId, 'terminated', data.lastHeartbeatAt),
+  ],
+  AgentBudgetChanged: ({ event: { data } }) => [
+    { type: 'budget.changed', payload: { agentId: data.agentId, budget: data.budget } },
+  ],
+  AgentBudgetWarned: ({ event: { data } }) => [
+    { type: 'budget.warned', payload: budgetNotice(data, data.agentId) },
+  ],
+  AgentBudgetExceeded: ({ event: { data } }) => [
+    { type: 'budget.exceeded', payload: budgetNotice(data, data.agentId) },
+    agentStatus(data.agentId, data.agentStatus, data.lastHeartbeatAt),
+  ],
+  AgentBudgetRestored: ({ event: { data } }) => [
+    { type: 'budget.restored', payload: { agentId: data.agentId, reason: data.reason } },
+    agentStatus(data.agentId, data.agentStatus, data.lastHeartbeatAt),
   ],
   TimerScheduled: ({ event: { data } }) => [
     { type: 'timer.scheduled', payload: { agentId: data.agentId, dueAt: data.due?.at ?? null } },
@@ -131,6 +146,18 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
   ],
   CompanyPaused: () => [{ type: 'company.paused', payload: {} }],
   CompanyResumed: () => [{ type: 'company.resumed', payload: {} }],
+  CompanyBudgetChanged: ({ event: { data } }) => [
+    { type: 'budget.changed', payload: { agentId: null, budget: data.budget } },
+  ],
+  CompanyBudgetWarned: ({ event: { data } }) => [
+    { type: 'budget.warned', payload: budgetNotice(data, null) },
+  ],
+  CompanyBudgetExceeded: ({ event: { data } }) => [
+    { type: 'budget.exceeded', payload: budgetNotice(data, null) },
+  ],
+  CompanyBudgetRestored: ({ event: { data } }) => [
+    { type: 'budget.restored', payload: { agentId: null, reason: data.reason } },
+  ],
   PriceTableChanged: ({ event: { data } }) => [
     { type: 'prices.changed', payload: { prices: data.prices.length } },
   ],
@@ -178,6 +205,10 @@ function agentStatus(
   outcome: 'running' | FinalRunStatus | null = null,
 ): LiveEvent {
   return { type: 'agent.status', payload: { agentId, status, lastHeartbeatAt, outcome } };
+}
+
+function budgetNotice({ month, limits, budget, spending }: BudgetNotice, agentId: string | null) {
+  return { agentId, month, limits, budget, spending };
 }
 
 type Decided = Extract<LiveEvent, { type: 'wakeup.decided' }>['payload'];

@@ -2,6 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   approved,
+  budgetChanged,
+  budgetExceeded,
+  budgetOf,
+  budgetRestored,
+  budgetWarned,
   cancelledWakeup,
   deferred,
   endRequested,
@@ -20,6 +25,7 @@ import {
   sessionReset,
   settlement,
   skipped,
+  spent,
   started,
   terminated,
   timerScheduled,
@@ -36,6 +42,8 @@ const sources = join(__dirname, '..');
 const ofRun = { companyId: 'c', agentId: 'a', runId: 'r' };
 const line = { ...ofRun, stream: 'system', level: 'info', color: null, message: 'm', payload: null };
 const usage = { ...settlement(5), invocationSource: 'on_demand', taskKey: null };
+const budget = budgetOf({ monthlyMicros: 10 });
+const notice = { month: '2025-11', limits: ['micros'], budget, spending: spent({ micros: 10 }) };
 const digest = { bytes: 1, sha256: 's', storedSha256: null };
 
 /** At least one event of each type. */
@@ -66,6 +74,12 @@ const examples: DomainEvent[] = [
   { type: 'CompanyRegistered', data: { companyId: 'c', name: 'n', externalKey: null } },
   { type: 'CompanyPaused', data: { companyId: 'c' } },
   { type: 'CompanyResumed', data: { companyId: 'c' } },
+  ...[budgetChanged(null), budgetWarned(budget, spent()), budgetExceeded(budget, spent())],
+  budgetRestored('month.began'),
+  { type: 'CompanyBudgetChanged', data: { companyId: 'c', budget } },
+  { type: 'CompanyBudgetWarned', data: { companyId: 'c', ...notice } },
+  { type: 'CompanyBudgetExceeded', data: { companyId: 'c', ...notice } },
+  { type: 'CompanyBudgetRestored', data: { companyId: 'c', reason: 'budget.changed' } },
   { type: 'PriceTableChanged', data: { companyId: 'c', prices: [] } },
   { type: 'ExternalKeyReserved', data: { scope: 'c', externalKey: 'k', id: 'i' } },
   { type: 'LogMigrationStarted', data: { oldHead: '9', firstEventId: 'e' } },

@@ -1,4 +1,5 @@
 import type { AgentEvent } from '../agents/domain/agent.events';
+import type { CompanyEvent } from '../companies/domain/company.events';
 import type { CostEntry } from '../costs/domain/cost-entry';
 import type { Recorded } from '../kernel/event';
 import type { RunEvent } from '../runs/domain/run.events';
@@ -13,7 +14,7 @@ export type OpenWakeups = Map<string, number>;
 
 /** What an event adds to the metrics. `open` is all that is remembered from one event to the next. */
 export function samplesOf(recorded: Recorded, open: OpenWakeups): Sample[] {
-  const { event } = recorded as Recorded<AgentEvent | RunEvent>;
+  const { event } = recorded as Recorded<AgentEvent | RunEvent | CompanyEvent>;
   switch (event.type) {
     case 'WakeupRequested':
       remember(event.data.wakeupId, Date.parse(event.data.requestedAt), open);
@@ -39,6 +40,13 @@ export function samplesOf(recorded: Recorded, open: OpenWakeups): Sample[] {
       return finished(event.data);
     case 'UsageBooked':
       return spent(event.data.payload);
+    case 'AgentBudgetWarned':
+    case 'AgentBudgetExceeded':
+    case 'AgentBudgetRestored':
+    case 'CompanyBudgetWarned':
+    case 'CompanyBudgetExceeded':
+    case 'CompanyBudgetRestored':
+      return [ofBudget(event.type)];
     default:
       return [];
   }
@@ -79,6 +87,15 @@ function spent(entry: CostEntry): Sample[] {
     sample('reveille_tokens_total', { kind }, count),
   );
   return [amount, ...counted].filter(({ value }) => value > 0);
+}
+
+/** @param type `AgentBudgetWarned` and the like */
+function ofBudget(type: string): Sample {
+  const [scope, event] = type.split('Budget');
+  return sample('reveille_budget_events_total', {
+    scope: scope!.toLowerCase(),
+    event: event!.toLowerCase(),
+  });
 }
 
 function remember(wakeupId: string, requestedAtMs: number, open: OpenWakeups): void {

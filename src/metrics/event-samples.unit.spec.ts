@@ -114,3 +114,12 @@ test('other events add nothing', () => {
     ]),
   ).toEqual([]);
 });
+
+test.each([
+  ['AgentBudgetWarned', 'budget_events_total{scope="agent",event="warned"} 1'],
+  ['AgentBudgetExceeded', 'budget_events_total{scope="agent",event="exceeded"} 1'],
+  ['CompanyBudgetExceeded', 'budget_events_total{scope="company",event="exceeded"} 1'],
+  ['CompanyBudgetRestored', 'budget_events_total{scope="company",event="restored"} 1'],
+])('%s counts', (type, expected) => {
+  expect(written([[type, {}]])).toEqual([expected]);
+});

@@ -48,6 +48,11 @@ export const metricTable = {
     help: 'Tokens that were booked: input, output or cached_input',
     labels: ['kind'],
   },
+  reveille_budget_events_total: {
+    kind: 'counter',
+    help: 'Budgets (of an agent or a company) that were warned of, exceeded or restored',
+    labels: ['scope', 'event'],
+  },
   reveille_wake_to_start_seconds: {
     kind: 'histogram',
     help: 'From the request of a wakeup to the start of its first run, waiting for a slot or for its time included',

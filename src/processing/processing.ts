@@ -80,10 +80,11 @@ export class Processing {
 
   async stop(): Promise<void> {
     this.stopped.abort();
-    await Promise.all(this.running);
+    // Whoever waits for one of them now, and that may be a saga, waits in vain.
     for (const { progress } of this.runners()) {
       progress.stop(new Error('the server is stopping'));
     }
+    await Promise.all(this.running);
     await this.feed.stop();
   }
 

@@ -23,7 +23,8 @@ export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Reco
 
 /**
  * Feeds one saga. Commands of a batch run side by side where their keys differ; when all are done the checkpoint moves
- * on. A refused command is over, one that found the log away is tried again, anything else stops the saga, loudly.
+ * on. A refused command is over, one that found the log away, or a read model behind, is tried again, anything else stops
+ * the saga, loudly.
  */
 export class SagaRunner<C extends SagaCommand = SagaCommand> {
   /** Up to where the stored checkpoint has come. */

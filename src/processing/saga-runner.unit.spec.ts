@@ -175,17 +175,21 @@ describe('a command', () => {
   test.each([
     ['refusal', () => new DomainError('log_unavailable')],
     ['log itself', () => new LogUnavailable('no answer')],
-  ])('that finds the log away is tried again until it is done: told by the %s', async (_name, failure) => {
-    await feed.start();
-    const attempts: number[] = [];
-    const { progress } = await start(async ({ n }) => {
-      attempts.push(n);
-      if (attempts.filter((other) => other === 0).length < 3) throw failure();
-    });
-    await progress.waitFor(await numbered.write(2, { of: 'a' }), 5_000);
-    expect(attempts).toEqual([0, 0, 0, 1]);
-    expect(faults).toEqual([]);
-  });
+    ['read model that is behind', () => new DomainError('not_caught_up')],
+  ])(
+    'that finds what it needs away is tried again until it is done: told by the %s',
+    async (_name, failure) => {
+      await feed.start();
+      const attempts: number[] = [];
+      const { progress } = await start(async ({ n }) => {
+        attempts.push(n);
+        if (attempts.filter((other) => other === 0).length < 3) throw failure();
+      });
+      await progress.waitFor(await numbered.write(2, { of: 'a' }), 5_000);
+      expect(attempts).toEqual([0, 0, 0, 1]);
+      expect(faults).toEqual([]);
+    },
+  );
 
   test('that is refused is over, and the next one follows', async () => {
     await feed.start();

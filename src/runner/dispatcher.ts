@@ -28,13 +28,15 @@ interface Lane {
   blocked: boolean;
   /** Nor can a run of these keys. */
   blockedKeys: Set<string | null>;
+  /** Nor can these runs, which says nothing of others of the agent. */
+  blockedRuns: Set<string>;
   /** The earliest time at which time alone changes something, in milliseconds since 1970. */
   alarm: { at: number; timer: NodeJS.Timeout } | null;
   /** Counts what has happened to the agent, so that news that came during a claim are not missed. */
   news: number;
 }
 
-type Refusal = 'gone' | 'key' | 'agent' | 'later';
+type Refusal = 'gone' | 'run' | 'key' | 'agent' | 'later';
 
 /**
  * Decides which queued run this node starts next: the highest priority first, then round robin over agents, and never
@@ -99,6 +101,7 @@ export class Dispatcher {
     if (lane) {
       lane.blocked = false;
       lane.blockedKeys.clear();
+      lane.blockedRuns.clear();
       lane.news += 1;
     }
     this.dispatch();
@@ -137,6 +140,7 @@ export class Dispatcher {
 
   private block(lane: Lane, run: QueuedRun, refusal: Refusal): void {
     if (refusal === 'key') lane.blockedKeys.add(run.coalesceKey);
+    else if (refusal === 'run') lane.blockedRuns.add(run.runId);
     else lane.blocked = true;
     if (refusal === 'later') this.wakeIn(lane, RETRY_MS);
   }
@@ -153,6 +157,8 @@ export class Dispatcher {
     const { because, until } = error.details;
     if (because === 'not_open' || because === 'claimed') return 'gone';
     if (typeof until === 'string') this.wakeIn(lane, Date.parse(until) - this.deps.clock.now().getTime());
+    // A run that was started by hand passes the circuit.
+    if (because === 'circuit.open') return 'run';
     return because === 'no_free_slot' || because === 'not_before' ? 'key' : 'agent';
   }
 
@@ -172,7 +178,9 @@ export class Dispatcher {
     let best: { lane: Lane; run: QueuedRun } | undefined;
     for (const lane of this.lanes.values()) {
       if (lane.blocked || lane.claiming) continue;
-      const run = lane.waiting.find(({ coalesceKey }) => !lane.blockedKeys.has(coalesceKey));
+      const run = lane.waiting.find(
+        ({ runId, coalesceKey }) => !lane.blockedRuns.has(runId) && !lane.blockedKeys.has(coalesceKey),
+      );
       if (run && (!best || run.priority > best.run.priority)) best = { lane, run };
     }
     if (best) {
@@ -191,6 +199,7 @@ export class Dispatcher {
         claiming: false,
         blocked: false,
         blockedKeys: new Set(),
+        blockedRuns: new Set(),
         alarm: null,
         news: 0,
       };

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { AgentEvent, EndCause } from '../agents/domain/agent.events';
+import { endsRuns } from '../budgets/domain/budget';
+import type { BudgetReview } from '../budgets/budget-review';
 import type { CompanyEvent } from '../companies/domain/company.events';
 import { companiesProjection } from '../companies/projections/companies.projection';
 import type { Clock } from '../kernel/clock';
@@ -43,6 +45,7 @@ export class NodeExecution {
       processing: Processing;
       readModels: ReadModels;
       claims: RunClaims;
+      budgets: Pick<BudgetReview, 'beforeDecision'>;
       runner: LocalRunner;
       clock: Clock;
       logger: Logger;
@@ -130,24 +133,26 @@ export class NodeExecution {
   }
 
   private async launch(address: RunAddress, cause: Recorded | undefined): Promise<void> {
-    const { claims, runner } = this.deps;
+    const { claims, runner, budgets } = this.deps;
+    await budgets.beforeDecision(address);
     const { run, position } = await claims.claim(address, cause);
     runner.start(run);
-    void this.endIfCompanyPaused(run, position);
+    void this.endIfCompanyStopped(run, position);
     const endCause = this.endsToCome.get(address.runId);
     if (endCause) runner.end(address.runId, endCause);
   }
 
-  /** A claim that crossed its company's pause was decided before the pause was seen: it is taken back. */
-  private async endIfCompanyPaused(run: ClaimedRun, started: Position): Promise<void> {
+  /** A claim that crossed its company's pause, or the end of its budget, was decided before that was seen: it is taken back. */
+  private async endIfCompanyStopped(run: ClaimedRun, started: Position): Promise<void> {
     const { processing, readModels, claims, logger } = this.deps;
     try {
       await processing.waitFor(started, [companiesProjection.name]);
       const company = await readModels.get(companiesProjection, run.companyId);
       if (company?.status === 'paused') await claims.requestEnd(run, 'pause');
+      else if (company?.budget.stop && endsRuns(company.budget.stop)) await claims.requestEnd(run, 'budget');
     } catch (err) {
       if (this.stopped.signal.aborted) return;
-      logger.error({ err, runId: run.runId }, 'could not see whether the company is paused');
+      logger.error({ err, runId: run.runId }, 'could not see whether the company is stopped');
     }
   }
 
@@ -173,20 +178,24 @@ export class NodeExecution {
         this.dispatcher.remove(event.data);
         return this.dispatcher.unblock(event.data.agentId);
       case 'CompanyResumed':
+      case 'CompanyBudgetRestored':
         return void this.tryAllAgain(recorded.position);
       case 'AgentApproved':
       case 'AgentResumed':
       case 'AgentUpdated':
+      case 'AgentBudgetChanged':
+      case 'AgentBudgetRestored':
+      case 'SessionReset':
         return this.dispatcher.unblock(event.data.agentId);
       default:
     }
   }
 
-  /** Claims ask the read model of companies: they have a chance only once that knows of the resume. */
+  /** Claims ask the read model of companies: they have a chance only once that knows that they may go on. */
   private async tryAllAgain(resumed: Position): Promise<void> {
     const { processing, logger } = this.deps;
     await processing.waitFor(resumed, [companiesProjection.name]).catch((err: unknown) => {
-      if (!this.stopped.signal.aborted) logger.error({ err }, 'companies are not seen to be resumed');
+      if (!this.stopped.signal.aborted) logger.error({ err }, 'companies are not seen to go on');
     });
     this.dispatcher.unblockAll();
   }

@@ -77,6 +77,7 @@ describe(`${AGENTS} agents with timers`, () => {
       readModels: counted,
       clock: time,
       logger: pino({ level: 'silent' }),
+      budgets: { reviewCompany: () => Promise.reject(new Error('no company is due')) },
     });
   }, 60_000);
 

@@ -4,6 +4,7 @@ import type { DueTimer } from '../agents/domain/agent.commands';
 import type { AgentEvent, WakeupRequest } from '../agents/domain/agent.events';
 import type { AgentState } from '../agents/domain/agent.state';
 import { policyOf } from '../agents/domain/agent.state';
+import type { BudgetReview } from '../budgets/budget-review';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
 import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
@@ -42,6 +43,7 @@ export class AlarmClock {
       readModels: ReadModels;
       clock: Clock;
       logger: Logger;
+      budgets: Pick<BudgetReview, 'reviewCompany'>;
     },
   ) {}
 
@@ -101,8 +103,8 @@ export class AlarmClock {
     const now = this.deps.clock.now();
     const total: Ticked = { checked: 0, enqueued: 0, skipped: 0 };
     for (;;) {
-      const due = await this.dueAgents(now);
-      const results = await Promise.all(due.map((address) => this.handleAgent(address, now)));
+      const due = await this.dueAlarms(now);
+      const results = await Promise.all(due.map((whose) => this.handle(whose, now)));
       for (const { checked, enqueued, skipped } of results) {
         total.checked += checked;
         total.enqueued += enqueued;
@@ -116,12 +118,14 @@ export class AlarmClock {
   }
 
   /** Mostly nothing is due, and the earliest alarm tells. */
-  private async dueAgents(now: Date): Promise<AgentAddress[]> {
+  private async dueAlarms(now: Date): Promise<AlarmDocument[]> {
     const isDue = ({ dueAt }: AlarmDocument) => Date.parse(dueAt) <= now.getTime();
     const [earliest] = await this.earliest(1);
     if (!earliest || !isDue(earliest)) return [];
     const due = (await this.earliest(PAGE)).filter(isDue);
-    return [...new Map(due.map((alarm: AlarmDocument) => [alarm.agentId, alarm])).values()];
+    return [
+      ...new Map(due.map((alarm: AlarmDocument) => [alarm.agentId ?? alarm.companyId, alarm])).values(),
+    ];
   }
 
   private async earliest(limit: number): Promise<AlarmDocument[]> {
@@ -130,38 +134,45 @@ export class AlarmClock {
   }
 
   /** One agent that cannot be looked after never stops the others. */
-  private async handleAgent(
-    address: AgentAddress,
-    now: Date,
-  ): Promise<Ticked & { position: Position | null }> {
-    const { agents, logger } = this.deps;
+  private async handle({ companyId, agentId }: AlarmDocument, now: Date): Promise<Handled> {
+    const nothing = { checked: 0, enqueued: 0, skipped: 0 };
     try {
-      const timer = await agents.inspect(address, (state) => dueTimer(state, now));
-      const { events, position } = await agents.execute(
-        address,
-        { type: 'HandleDue', timer },
-        { actor: this.actor },
-        () => undefined,
-        now,
-      );
-      const isHeld = events.some(
-        ({ event }) => event.type === 'WakeupDeferred' && event.data.reason === 'agent.held',
-      );
-      // A company that was resumed meanwhile has had its agents look already.
-      if (isHeld)
-        await agents.execute(
-          address,
-          { type: 'ReleaseDeferredWakeups' },
-          { actor: this.actor },
-          () => undefined,
-        );
-      return { ...countOf(events, timer), position };
+      return agentId === null
+        ? { ...nothing, position: await this.deps.budgets.reviewCompany(companyId, now) }
+        : await this.handleAgent({ companyId, agentId }, now);
     } catch (err) {
-      logger.error({ err, agentId: address.agentId }, 'an agent could not be told what is due');
-      return { checked: 0, enqueued: 0, skipped: 0, position: null };
+      this.deps.logger.error({ err, companyId, agentId }, 'nobody could be told what is due');
+      return { ...nothing, position: null };
     }
   }
+
+  private async handleAgent(address: AgentAddress, now: Date): Promise<Handled> {
+    const { agents } = this.deps;
+    const timer = await agents.inspect(address, (state) => dueTimer(state, now));
+    const { events, position } = await agents.execute(
+      address,
+      { type: 'HandleDue', timer },
+      { actor: this.actor },
+      () => undefined,
+      now,
+    );
+    const isHeld = events.some(
+      ({ event }) => event.type === 'WakeupDeferred' && event.data.reason === 'agent.held',
+    );
+    // A company that was resumed meanwhile has had its agents look already.
+    if (isHeld)
+      await agents.execute(
+        address,
+        { type: 'ReleaseDeferredWakeups' },
+        { actor: this.actor },
+        () => undefined,
+      );
+    return { ...countOf(events, timer), position };
+  }
 }
+
+/** `position`: of what was decided; null: nothing. */
+type Handled = Ticked & { position: Position | null };
 
 function dueTimer(state: AgentState, now: Date): DueTimer | null {
   if (state.status === 'unregistered' || !state.nextDue || Date.parse(state.nextDue.at) > now.getTime())

@@ -1,10 +1,11 @@
 import type { ICommandHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { WakeupRequest } from '../agents/domain/agent.events';
-import type { RequestWakeup } from '../agents/domain/agent.commands';
+import type { CompanyStanding, RequestWakeup } from '../agents/domain/agent.commands';
 import type { AgentState } from '../agents/domain/agent.state';
 import { AgentsStore } from '../agents/agents.store';
 import { Directory } from '../agents/directory';
+import { BudgetReview } from '../budgets/budget-review';
 import { Written } from '../http/written';
 import { DomainError } from '../kernel/errors';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
@@ -35,13 +36,15 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
   constructor(
     private readonly directory: Directory,
     private readonly agents: AgentsStore,
+    private readonly budgets: BudgetReview,
     private readonly processing: Processing,
     private readonly readModels: ReadModels,
   ) {}
 
   async execute({ agentId, request, actor }: WakeAgent): Promise<Written<WakeAnswer>> {
     const address = await this.directory.agent(agentId);
-    const command: Omit<RequestWakeup, 'at' | 'companyPaused'> = {
+    await this.budgets.beforeDecision(address);
+    const command: Omit<RequestWakeup, 'at' | keyof CompanyStanding> = {
       type: 'RequestWakeup',
       wakeupId: uuidv7(),
       runId: uuidv7(),

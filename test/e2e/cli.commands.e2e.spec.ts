@@ -62,6 +62,31 @@ async function textOf(...args: string[]): Promise<string> {
   return stdout;
 }
 
+test('budget set and get: of an agent and of the company, in dollars', async () => {
+  const set = ['budget', 'set', '--usd', '0.50', '--runs', '500', '--warn-at', '0.9'];
+  expect(await answerOf('budget', 'set', '--agent', agentId, '--usd', '25')).toMatchObject({
+    agentId,
+    monthlyMicros: 25_000_000,
+    monthlyRuns: null,
+    state: 'ok',
+  });
+  expect(await answerOf(...set)).toMatchObject({
+    agentId: null,
+    monthlyMicros: 500_000,
+    monthlyRuns: 500,
+    warnAt: 0.9,
+  });
+  const text = await textOf('budget', 'get');
+  expect(text).toContain(companyId);
+  expect(text).toMatch(/money\s+\S+ of \$0\.50/);
+  expect(text).toMatch(/tokens\s+0, no limit/);
+  for (const whose of [['--agent', agentId], []]) {
+    expect(await answerOf('budget', 'set', '--none', ...whose)).toMatchObject({ state: 'unlimited' });
+  }
+  const wrong = [['--usd', 'much'], ['--warn-at', '80'], []];
+  for (const options of wrong) expect((await reveille('budget', 'set', ...options)).exitCode).toBe(2);
+});
+
 test('the kill switch of a company', async () => {
   const company = await api.registerCompany({ name: 'Globex' });
   expect(await answerOf('company', 'pause', company.id)).toMatchObject({ status: 'paused' });

@@ -8,6 +8,7 @@ import type {
 import type {
   AgentConfiguration,
   AgentEvent,
+  AgentStatus,
   CoalesceReason,
   DueTime,
   EndCause,
@@ -16,6 +17,8 @@ import type {
   SkipReason,
   WakeupRequest,
 } from '../../src/agents/domain/agent.events';
+import type { Budget, BudgetLimit, RestoreReason } from '../../src/budgets/domain/budget';
+import type { Spending } from '../../src/budgets/domain/spending';
 import type { CostEntry, Usage } from '../../src/costs/domain/cost-entry';
 import { NO_USAGE } from '../../src/costs/domain/cost-entry';
 import { endCauses } from '../../src/agents/domain/agent.events';
@@ -88,6 +91,46 @@ export const terminated: EventOf<'AgentTerminated'> = {
   type: 'AgentTerminated',
   data: { ...ofAgent, ...noHeartbeat },
 };
+/** The limits that are named, and no others. */
+export function budgetOf(limits: Partial<Budget>): Budget {
+  return { monthlyMicros: null, monthlyTokens: null, monthlyRuns: null, warnAt: 0.8, ...limits };
+}
+
+/** In the month of `NOW`, where nothing else is said. */
+export function spent(parts: Partial<Spending> = {}): Spending {
+  return { month: NOW.slice(0, 7), micros: 0, tokens: 0, runs: 0, ...parts };
+}
+
+export function budgetChanged(budget: Budget | null): EventOf<'AgentBudgetChanged'> {
+  return { type: 'AgentBudgetChanged', data: { ...ofAgent, budget } };
+}
+
+export function budgetWarned(
+  budget: Budget,
+  spending: Spending,
+  limits: BudgetLimit[] = ['micros'],
+): EventOf<'AgentBudgetWarned'> {
+  const { month } = spending;
+  return { type: 'AgentBudgetWarned', data: { ...ofAgent, month, limits, budget, spending } };
+}
+
+export function budgetExceeded(
+  budget: Budget,
+  spending: Spending,
+  parts: Partial<EventOf<'AgentBudgetExceeded'>['data']> = {},
+): EventOf<'AgentBudgetExceeded'> {
+  const notice = { month: spending.month, limits: ['micros' as const], budget, spending };
+  const then = { agentStatus: 'paused', ...noHeartbeat } as const;
+  return { type: 'AgentBudgetExceeded', data: { ...ofAgent, ...notice, ...then, ...parts } };
+}
+
+export function budgetRestored(
+  reason: RestoreReason,
+  agentStatus: AgentStatus = 'idle',
+): EventOf<'AgentBudgetRestored'> {
+  return { type: 'AgentBudgetRestored', data: { ...ofAgent, reason, agentStatus, ...noHeartbeat } };
+}
+
 export const sessionReset = sessionResetOf(null);
 
 export function sessionResetOf(taskKey: string | null): EventOf<'SessionReset'> {
@@ -98,6 +141,7 @@ export function sessionResetOf(taskKey: string | null): EventOf<'SessionReset'> 
 export interface Asked extends Partial<WakeupRequest> {
   at?: string;
   companyPaused?: boolean;
+  companyOverBudget?: boolean;
   keyHash?: string;
   requestHash?: string;
 }
@@ -122,9 +166,10 @@ export function request(parts: Partial<WakeupRequest> = {}): WakeupRequest {
 
 export function wake(n: number, asked: Asked = {}): RequestWakeup {
   const { at = NOW, keyHash = null, requestHash = 'hash of the request', ...others } = asked;
-  const { companyPaused = false, ...parts } = others;
+  const { companyPaused = false, companyOverBudget, ...parts } = others;
+  const company = { companyPaused, ...(companyOverBudget === undefined ? {} : { companyOverBudget }) };
   const ids = { wakeupId: `w${n}`, runId: `r${n}` };
-  return { type: 'RequestWakeup', at, ...ids, request: request(parts), keyHash, requestHash, companyPaused };
+  return { type: 'RequestWakeup', at, ...ids, request: request(parts), keyHash, requestHash, ...company };
 }
 
 export function requested(n: number, asked: Asked = {}): EventOf<'WakeupRequested'> {

@@ -3,8 +3,10 @@ import type {
   FinalRunStatus,
   RunFinished,
   RunQueued,
+  RunStarted,
 } from '../../src/agents/domain/agent.events';
 import { endCauses } from '../../src/agents/domain/agent.events';
+import type { Budget, BudgetNotice } from '../../src/budgets/domain/budget';
 import type { HeartbeatPolicy } from '../../src/agents/domain/policy';
 import type { Recorded } from '../../src/kernel/event';
 
@@ -42,7 +44,12 @@ export class AgentLedger {
   private status: 'unregistered' | 'pending_approval' | 'active' | 'paused' | 'terminated' = 'unregistered';
   private readonly sessions = new Map<string | null, string | null>();
   private readonly starts = new Map<string, number>();
+  private budget: Budget | null = null;
+  /** The month that its budget is used up in. */
+  private stoppedIn: string | null = null;
   private lastInterruptMs = -Infinity;
+  private quotaUntil: string | null = null;
+  private failures = { count: 0, lastMs: 0 };
   /** The run that the very next event has to try again. */
   private toRetry: string | null = null;
   private readonly keys = new Map<string, number>();
@@ -105,7 +112,21 @@ export class AgentLedger {
         return;
       case 'SessionReset':
         this.sessions.delete(event.data.taskKey);
+        if (event.data.taskKey === null) this.quotaUntil = null;
         for (const run of this.running()) run.resetMeanwhile ||= run.taskKey === event.data.taskKey;
+        return;
+      case 'AgentBudgetChanged':
+        this.budget = event.data.budget;
+        return;
+      case 'AgentBudgetWarned':
+        return this.reached(event.data, this.budget!.warnAt);
+      case 'AgentBudgetExceeded':
+        this.reached(event.data, 1);
+        this.stoppedIn = event.data.month;
+        return;
+      case 'AgentBudgetRestored':
+        hold(this.stoppedIn !== null, 'only what the budget has stopped is let go on by it');
+        this.stoppedIn = null;
         return;
       case 'TimerScheduled':
         hold(this.status !== 'terminated', 'a terminated agent has no timer');
@@ -124,6 +145,15 @@ export class AgentLedger {
       default:
         return this.decided(event);
     }
+  }
+
+  /** So much of its limits is used up as is said. */
+  private reached({ limits, spending, budget }: BudgetNotice, share: number): void {
+    hold(JSON.stringify(budget) === JSON.stringify(this.budget), 'it is the budget that was set');
+    hold(this.status !== 'terminated', 'a terminated agent has nothing left to spend');
+    const allowed = { micros: budget.monthlyMicros, tokens: budget.monthlyTokens, runs: budget.monthlyRuns };
+    for (const limit of limits) hold(spending[limit] >= allowed[limit]! * share, `${limit} are used up`);
+    hold(limits.length > 0, 'some limit is reached');
   }
 
   private decided(
@@ -237,7 +267,7 @@ export class AgentLedger {
     this.wakeups.set(wakeupId, { ...asked, wasDeferred: false, receipt: null });
   }
 
-  private started(data: Extract<AgentEvent, { type: 'RunStarted' }>['data']): void {
+  private started(data: RunStarted['data']): void {
     const run = this.run(data);
     hold(this.status === 'active', `no run of a ${this.status} agent starts`);
     hold(run.status === 'queued', `${data.runId} starts, though it is ${run.status}`);
@@ -247,12 +277,31 @@ export class AgentLedger {
     const session = this.sessions.get(run.taskKey) ?? null;
     hold(data.sessionIdBefore === session, `${data.runId} starts with the session of its task`);
     hold((run.notBefore ?? '') <= data.startedAt, `${data.runId} waits for its time`);
+    const month = data.startedAt.slice(0, 7);
+    hold((this.stoppedIn ?? '') < month, `${data.runId} starts, though the budget is used up`);
+    const inMonth = this.startsIn(month);
+    hold(inMonth < (this.budget?.monthlyRuns ?? Infinity), `${data.runId} starts beyond the budget`);
+    hold((this.quotaUntil ?? '') <= data.startedAt, `${data.runId} starts in a quota window`);
+    hold(!this.isHeldByCircuit(data), `${data.runId} starts, though the circuit is open`);
     const day = data.startedAt.slice(0, 10);
     const starts = (this.starts.get(day) ?? 0) + 1;
     hold(starts <= (this.policy!.maxDailyRuns ?? Infinity), `${data.runId} starts beyond the daily cap`);
     this.starts.set(day, starts);
     this.moveWithRun(data.wakeupId, [run.attempt > 1 ? 'claimed' : 'queued'], 'claimed');
     Object.assign(run, { status: 'running', claimId: data.claimId });
+  }
+
+  private isHeldByCircuit({ triggerDetail, startedAt }: RunStarted['data']): boolean {
+    const breaker = this.policy!.circuitBreaker;
+    if (!breaker || triggerDetail === 'manual' || this.failures.count < breaker.failures) return false;
+    const isCooling = Date.parse(startedAt) < this.failures.lastMs + breaker.coolDownSec * 1_000;
+    return isCooling || this.running().length > 0;
+  }
+
+  private startsIn(month: string): number {
+    let count = 0;
+    for (const [day, starts] of this.starts) if (day.startsWith(month)) count += starts;
+    return count;
   }
 
   private finished(data: RunFinished['data']): void {
@@ -274,6 +323,12 @@ export class AgentLedger {
     }
     run.status = data.status;
     if (!wasRunning) return;
+    if (data.status === 'succeeded') this.failures = { count: 0, lastMs: 0 };
+    else if (data.status !== 'cancelled') {
+      this.failures = { count: this.failures.count + 1, lastMs: Date.parse(data.finishedAt) };
+    }
+    const window = data.report?.retryNotBefore ?? null;
+    if (window !== null && window > (this.quotaUntil ?? data.finishedAt)) this.quotaUntil = window;
     hold(data.lastRunning === (this.running().length === 0), `${data.runId} knows what else is running`);
     hold(data.sessionReset === run.resetMeanwhile, `${data.runId} knows of a reset`);
     const session = this.sessions.get(run.taskKey) ?? null;

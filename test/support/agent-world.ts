@@ -1,16 +1,19 @@
 import fc from 'fast-check';
-import type { AgentCommand } from '../../src/agents/domain/agent.commands';
+import type { AgentCommand, CompanyStanding } from '../../src/agents/domain/agent.commands';
 import { agentDecider } from '../../src/agents/domain/agent.decider';
 import type { AgentEvent, EndCause, WakeupSource } from '../../src/agents/domain/agent.events';
 import { endCauses } from '../../src/agents/domain/agent.events';
 import type { AgentState, RegisteredAgent } from '../../src/agents/domain/agent.state';
 import type { HeartbeatPolicy } from '../../src/agents/domain/policy';
 import { policyOf } from '../../src/agents/domain/agent.state';
+import type { Budget } from '../../src/budgets/domain/budget';
+import type { Spending } from '../../src/budgets/domain/spending';
+import { monthOf, noSpending, spendingIn, withEntry, withStart } from '../../src/budgets/domain/spending';
 import { deferredReleaseSaga } from '../../src/agents/sagas/deferred-release.saga';
 import { firstDue, hasMissed, nextDue } from '../../src/timers/schedule';
 import { DomainError } from '../../src/kernel/errors';
 import type { Recorded } from '../../src/kernel/event';
-import { COMPANY, NOW, configuration, report, request, timer } from './agent-history';
+import { COMPANY, NOW, configuration, report, request, settlement, timer } from './agent-history';
 import { decideCarefully } from './given';
 import { recordAll } from './projected';
 
@@ -28,7 +31,10 @@ export type Step = { agent: number } & (
     }
   | { kind: 'update'; policy: Partial<HeartbeatPolicy>; stale: boolean }
   | { kind: 'approve' | 'pause' | 'resume' | 'terminate' | 'releaseByChance' | 'runSaga' }
-  | { kind: 'handleDue' | 'pauseCompany' | 'resumeCompany' }
+  | { kind: 'handleDue' | 'pauseCompany' | 'resumeCompany' | 'review' }
+  | { kind: 'stopCompany'; isOver: boolean }
+  | { kind: 'budget'; budget: Budget | null }
+  | { kind: 'spend'; micros: number }
   | { kind: 'reset'; taskKey: string | null }
   | { kind: 'schedule'; stale: boolean }
   | { kind: 'cancelWakeup'; run: number }
@@ -42,6 +48,7 @@ export type Step = { agent: number } & (
       exitCode: number;
       say: SaidOfSession;
       exitedHoursAgo: number;
+      quotaHours: number;
     }
   | { kind: 'killFailed'; run: number }
   | { kind: 'passTime'; hours: number }
@@ -54,17 +61,19 @@ interface Ending {
   exitCode: number;
   say: SaidOfSession;
   exitedHoursAgo: number;
+  /** So long it can't work after this, as it says; 0: it says nothing. */
+  quotaHours: number;
 }
 
 const HOUR_MS = 3_600_000;
-const endsWell: Ending = { claim: 'right', exitCode: 0, say: 'nothing', exitedHoursAgo: 0 };
+const endsWell: Ending = { claim: 'right', exitCode: 0, say: 'nothing', exitedHoursAgo: 0, quotaHours: 0 };
 
 const agents = 2;
 const someRun = fc.nat(6);
 
 const policy: fc.Arbitrary<Partial<HeartbeatPolicy>> = fc.record({
   maxConcurrentRuns: fc.integer({ min: 1, max: 3 }),
-  whenBusy: fc.constantFrom('followUp', 'followUp', 'coalesce', 'enqueue', 'interrupt', 'reject'),
+  whenBusy: fc.constantFrom('followUp', 'followUp', 'coalesce', 'enqueue', 'interrupt', 'reject', 'reject'),
   enabled: fc.boolean(),
   wakeOnDemand: fc.constantFrom(true, true, true, false),
   maxDailyRuns: fc.constantFrom(null, null, 1, 3, 6),
@@ -74,6 +83,14 @@ const policy: fc.Arbitrary<Partial<HeartbeatPolicy>> = fc.record({
   catchUp: fc.constantFrom('once', 'skip'),
 });
 const someTask = fc.constantFrom(null, null, 't', 'u');
+
+const someLimit = (...limits: number[]) => fc.constantFrom(null, ...limits);
+const someBudget: fc.Arbitrary<Budget> = fc.record({
+  monthlyMicros: someLimit(10, 20),
+  monthlyTokens: someLimit(1_000),
+  monthlyRuns: someLimit(1, 2, 5),
+  warnAt: fc.constantFrom(0.5, 0.8),
+});
 
 const steps = {
   wake: fc.record({
@@ -107,14 +124,20 @@ const steps = {
     exitCode: fc.constantFrom(0, 0, 1),
     exitedHoursAgo: fc.constantFrom(0, 0, 0.5),
     say: fc.constantFrom<SaidOfSession>('new', 'clear', 'nothing'),
+    quotaHours: fc.constantFrom(0, 0, 0, 0, 0, 5),
   }),
   killFailed: fc.record({ run: someRun }),
-  passTime: fc.record({ hours: fc.constantFrom(0.25, 1, 1, 12, 25) }),
+  passTime: fc.record({ hours: fc.constantFrom(0.25, 1, 1, 12, 25, 200) }),
+  budget: fc.record({ budget: fc.option(someBudget, { freq: 3 }) }),
+  spend: fc.record({ micros: fc.constantFrom(1, 5, 10) }),
+  review: fc.constant({}),
+  stopCompany: fc.record({ isOver: fc.constantFrom(false, false, false, true) }),
 } satisfies Record<Step['kind'], fc.Arbitrary<object>>;
 
 const weights: Record<Step['kind'], number> = {
   ...{ wake: 30, update: 3, approve: 1, pause: 2, resume: 4, terminate: 0.3, reset: 2, releaseByChance: 2 },
   ...{ runSaga: 10, start: 20, cancel: 3, requestEnd: 3, finish: 20, killFailed: 0.5, passTime: 10 },
+  ...{ budget: 1, spend: 5, review: 5, stopCompany: 0.7 },
   ...{ handleDue: 10, schedule: 3, cancelWakeup: 3, pauseCompany: 0.7, resumeCompany: 3 },
 };
 
@@ -150,6 +173,7 @@ interface Inhabitant {
   wakeupIds: string[];
   /** What the saga wants to do, and has not done yet. */
   pendingReleases: number;
+  spent: Spending;
 }
 
 /** A few agents on one log, driven by steps. Commands that are refused leave nothing but a count. */
@@ -160,6 +184,7 @@ export class AgentWorld {
   private nowMs = Date.parse(NOW);
   private counter = 0;
   private companyPaused = false;
+  private companyOverBudget = false;
 
   /** @param observe is shown every event as it is appended */
   constructor(
@@ -168,7 +193,7 @@ export class AgentWorld {
   ) {
     this.inhabitants = story.start.map((_start, index) => ({
       ...{ agentId: `agent-${index}`, state: agentDecider.initial(), runIds: [], wakeupIds: [] },
-      pendingReleases: 0,
+      ...{ pendingReleases: 0, spent: noSpending(monthOf(NOW)) },
     }));
     story.start.forEach(({ policy, requiresApproval }, index) => {
       const who = this.inhabitants[index]!;
@@ -189,9 +214,11 @@ export class AgentWorld {
    */
   settle(): void {
     this.perform({ kind: 'resumeCompany', agent: 0 });
+    this.companyOverBudget = false;
     for (const [agent, who] of this.inhabitants.entries()) {
       this.perform({ kind: 'approve', agent });
       this.perform({ kind: 'resume', agent });
+      this.perform({ kind: 'budget', agent, budget: null });
       for (let turn = 0; turn < 1_000 && this.isOpen(who); turn += 1) this.workOn(who);
       if (this.isOpen(who)) throw new Error(`${who.agentId} never comes to rest`);
     }
@@ -273,7 +300,11 @@ export class AgentWorld {
     who: Inhabitant,
     step: Extract<
       Step,
-      { kind: 'handleDue' | 'schedule' | 'cancelWakeup' | 'pauseCompany' | 'resumeCompany' }
+      {
+        kind:
+          | ('handleDue' | 'schedule' | 'cancelWakeup' | 'pauseCompany' | 'resumeCompany')
+          | ('budget' | 'spend' | 'review' | 'stopCompany');
+      }
     >,
   ): void {
     switch (step.kind) {
@@ -291,14 +322,37 @@ export class AgentWorld {
       case 'resumeCompany':
         this.companyPaused = false;
         for (const inhabitant of this.inhabitants) inhabitant.pendingReleases += 1;
+        return;
+      case 'stopCompany':
+        this.companyOverBudget = step.isOver;
+        if (!step.isOver) for (const inhabitant of this.inhabitants) inhabitant.pendingReleases += 1;
+        return;
+      case 'spend':
+        who.spent = withEntry(who.spent, settlement(step.micros), this.now);
+        return;
+      case 'review':
+        return this.execute(who, { type: 'ReviewBudget', at: this.now, spending: this.spendingOf(who) });
+      case 'budget': {
+        const spending = this.spendingOf(who);
+        return this.execute(who, { type: 'ChangeBudget', at: this.now, budget: step.budget, spending });
+      }
     }
   }
 
+  private spendingOf({ spent }: Inhabitant): Spending {
+    return spendingIn(monthOf(this.now), spent);
+  }
+
+  private get company(): CompanyStanding {
+    const { companyPaused, companyOverBudget } = this;
+    return { companyPaused, companyOverBudget };
+  }
+
   private handleDue(who: Inhabitant, withTimer: boolean): void {
-    const { companyPaused, now: at } = this;
+    const { company, now: at } = this;
     const state = who.state as RegisteredAgent;
     const wakes = withTimer && state.nextDue !== null;
-    const due = { type: 'HandleDue', at, companyPaused } as const;
+    const due = { type: 'HandleDue', at, ...company } as const;
     if (!wakes) return this.execute(who, { ...due, timer: null });
     const date = new Date(this.nowMs);
     const next = nextDue(policyOf(state), state.nextDue!, date, 0);
@@ -319,19 +373,19 @@ export class AgentWorld {
   }
 
   private release(who: Inhabitant): void {
-    const { companyPaused, now: at } = this;
-    this.execute(who, { type: 'ReleaseDeferredWakeups', at, companyPaused });
+    const { company, now: at } = this;
+    this.execute(who, { type: 'ReleaseDeferredWakeups', at, ...company });
   }
 
   private wake(who: Inhabitant, step: Extract<Step, { kind: 'wake' }>): void {
     const { source, coalesceKey, taskKey, key, variant, isManual, notBeforeHours } = step;
-    const { companyPaused, now: at } = this;
+    const { company, now: at } = this;
     const keyHash = key === null ? null : `key-${key}`;
     const ids = { at, ...this.newIds(), keyHash, requestHash: `request-${variant}` };
     const notBefore = notBeforeHours === 0 ? null : this.hoursFromNow(notBeforeHours);
     const triggerDetail = isManual ? 'manual' : null;
     const asked = request({ source, triggerDetail, coalesceKey, taskKey, notBefore });
-    this.execute(who, { type: 'RequestWakeup', ...ids, companyPaused, request: asked });
+    this.execute(who, { type: 'RequestWakeup', ...ids, ...company, request: asked });
   }
 
   private runSaga(who: Inhabitant): void {
@@ -342,8 +396,8 @@ export class AgentWorld {
 
   private start(who: Inhabitant, runId: string, claim: number): void {
     const claimId = `${runId}/claim-${claim}`;
-    const { companyPaused, now: at } = this;
-    this.execute(who, { type: 'StartRun', at, runId, nodeId: `node-${claim}`, claimId, companyPaused });
+    const { company, now: at } = this;
+    this.execute(who, { type: 'StartRun', at, runId, nodeId: `node-${claim}`, claimId, ...company });
   }
 
   private finish(who: Inhabitant, runId: string, how: Ending, errorCode: string | null = null): void {
@@ -351,7 +405,8 @@ export class AgentWorld {
     const claim = how.claim === 'right' && held ? held : { nodeId: 'node-9', claimId: 'nobody has it' };
     const { nodeId, claimId } = claim;
     const sessionId = how.say === 'new' ? `session of ${runId}` : null;
-    const said = report({ sessionId, clearSession: how.say === 'clear', costMicros: 1 });
+    const retryNotBefore = how.quotaHours > 0 ? this.hoursFromNow(how.quotaHours) : null;
+    const said = report({ sessionId, clearSession: how.say === 'clear', costMicros: 1, retryNotBefore });
     const exitedAt = this.hoursFromNow(-how.exitedHoursAgo);
     const failure = { errorCode, error: errorCode };
     const nextRunId = this.newIds().runId;
@@ -388,6 +443,7 @@ export class AgentWorld {
       this.log.push({ ...recorded, event });
       this.observe({ ...recorded, event });
       if (isForSaga(event)) who.pendingReleases += 1;
+      if (event.type === 'RunStarted') who.spent = withStart(who.spent, command.at);
       if (event.type === 'RunQueued') who.runIds.push(event.data.runId);
       if (event.type === 'WakeupRequested') who.wakeupIds.push(event.data.wakeupId);
     }

@@ -29,7 +29,7 @@ export class RunOutput {
     options: { mask: Mask; quotaBytes: number; tailBytes: number },
   ): Promise<RunOutput> {
     const output = new RunOutput(log, runsFolder, options);
-    await output.folder.create({}, null);
+    output.folder.create({}, null);
     await output.takeUp();
     return output;
   }

@@ -1,3 +1,5 @@
+import type { Budget } from '../../budgets/domain/budget';
+import type { Spending } from '../../budgets/domain/spending';
 import type { CostEntry } from '../../costs/domain/cost-entry';
 import type {
   AgentConfiguration,
@@ -16,6 +18,8 @@ export type AgentCommand =
   | { type: 'PauseAgent'; at: string; reason: string }
   | { type: 'ResumeAgent'; at: string }
   | { type: 'TerminateAgent'; at: string }
+  | ChangeBudget
+  | ReviewBudget
   | RequestWakeup
   | CancelWakeup
   | ReleaseDeferredWakeups
@@ -46,7 +50,31 @@ export interface UpdateAgent {
   configuration: AgentConfiguration;
 }
 
-export interface RequestWakeup {
+/** How the agent's company stands when the agent decides. */
+export interface CompanyStanding {
+  companyPaused: boolean;
+  /** The company's budget lets nothing start. Left out: it does. */
+  companyOverBudget?: boolean;
+}
+
+export interface ChangeBudget {
+  type: 'ChangeBudget';
+  at: string;
+  /** null: none any more. */
+  budget: Budget | null;
+  /** Of the current month. */
+  spending: Spending;
+}
+
+/** Holds the budget against what was spent. Repeated and late calls are harmless. */
+export interface ReviewBudget {
+  type: 'ReviewBudget';
+  at: string;
+  /** Of the current month. */
+  spending: Spending;
+}
+
+export interface RequestWakeup extends CompanyStanding {
   type: 'RequestWakeup';
   at: string;
   wakeupId: string;
@@ -57,7 +85,6 @@ export interface RequestWakeup {
   keyHash: string | null;
   /** SHA-256 of the whole request, to tell a repeat from a reuse. */
   requestHash: string;
-  companyPaused: boolean;
 }
 
 export interface CancelWakeup {
@@ -79,19 +106,17 @@ export interface ScheduleTimer {
  * Does what has come due: the agent's timer, wakeups that were not to run before now, deadlines. What is not due yet,
  * or not any more, is left alone: late and repeated calls are harmless.
  */
-export interface HandleDue {
+export interface HandleDue extends CompanyStanding {
   type: 'HandleDue';
   at: string;
-  companyPaused: boolean;
   /** Ready-made for the timer's wakeup; null where the caller doesn't think that the timer is due. */
   timer: DueTimer | null;
 }
 
 /** Turns the deferred wakeups for which there is a slot now into queued runs. */
-export interface ReleaseDeferredWakeups {
+export interface ReleaseDeferredWakeups extends CompanyStanding {
   type: 'ReleaseDeferredWakeups';
   at: string;
-  companyPaused: boolean;
 }
 
 export interface DueTimer {
@@ -106,13 +131,12 @@ export interface DueTimer {
 }
 
 /** Claims a queued run for a node. */
-export interface StartRun {
+export interface StartRun extends CompanyStanding {
   type: 'StartRun';
   at: string;
   runId: string;
   nodeId: string;
   claimId: string;
-  companyPaused: boolean;
 }
 
 /** Somebody wants a run gone: a queued one ends at once, a running one is asked to. */

@@ -6,6 +6,7 @@ import type { AgentCommand, RegisterAgent, UpdateAgent } from './agent.commands'
 import type { AgentConfiguration, AgentEvent } from './agent.events';
 import { evolveAgent, initialAgent } from './agent.evolve';
 import type { AgentState, RegisteredAgent } from './agent.state';
+import { decideChangeBudget, decideReviewBudget } from './budget.decision';
 import { runningCount } from './agent.state';
 import { cancelled, decideCancelWakeup, decideDue, decideRelease, decideSchedule } from './due.decision';
 
@@ -43,6 +44,10 @@ function decideAgent(command: AgentCommand, state: AgentState): readonly AgentEv
       return resume(state);
     case 'TerminateAgent':
       return terminate(command.at, state);
+    case 'ChangeBudget':
+      return decideChangeBudget(command, state);
+    case 'ReviewBudget':
+      return decideReviewBudget(command, state);
     case 'RequestWakeup':
       return decideWakeup(command, state);
     case 'CancelWakeup':
@@ -108,11 +113,12 @@ function pause({ reason, at }: { reason: string; at: string }, state: Registered
   ];
 }
 
-/** Runs that the pause is still ending keep the agent running. */
+/** Runs that the pause is still ending keep the agent running; what its budget has stopped stays so. */
 function resume(state: RegisteredAgent): AgentEvent[] {
   if (state.status !== 'paused') return [];
   const { companyId, agentId, lastHeartbeatAt } = state;
-  const agentStatus = runningCount(state) > 0 ? 'running' : 'idle';
+  const resting = state.budget.stop === null ? 'idle' : 'paused';
+  const agentStatus = resting === 'idle' && runningCount(state) > 0 ? 'running' : resting;
   return [{ type: 'AgentResumed', data: { companyId, agentId, agentStatus, lastHeartbeatAt } }];
 }
 

@@ -1,3 +1,4 @@
+import type { Budget, BudgetNotice, RestoreReason } from '../../budgets/domain/budget';
 import type { CostEntry, Usage } from '../../costs/domain/cost-entry';
 import type { DomainEvent, Revision } from '../../kernel/event';
 import type { ShapesOf } from '../../kernel/event-shape';
@@ -12,6 +13,10 @@ export type AgentEvent =
   | AgentPaused
   | AgentResumed
   | AgentTerminated
+  | AgentBudgetChanged
+  | AgentBudgetWarned
+  | AgentBudgetExceeded
+  | AgentBudgetRestored
   | WakeupRequested
   | WakeupCoalesced
   | WakeupDeferred
@@ -33,6 +38,10 @@ export const agentEventShapes: ShapesOf<AgentEvent> = {
   AgentPaused: FIRST_SHAPE,
   AgentResumed: FIRST_SHAPE,
   AgentTerminated: FIRST_SHAPE,
+  AgentBudgetChanged: FIRST_SHAPE,
+  AgentBudgetWarned: FIRST_SHAPE,
+  AgentBudgetExceeded: FIRST_SHAPE,
+  AgentBudgetRestored: FIRST_SHAPE,
   WakeupRequested: FIRST_SHAPE,
   WakeupCoalesced: FIRST_SHAPE,
   WakeupDeferred: FIRST_SHAPE,
@@ -84,6 +93,21 @@ export type AgentResumed = DomainEvent<
   OfAgent & LastHeartbeat & { agentStatus: AgentStatus }
 >;
 export type AgentTerminated = DomainEvent<'AgentTerminated', OfAgent & LastHeartbeat>;
+
+/** null: there is none any more. */
+export type AgentBudgetChanged = DomainEvent<'AgentBudgetChanged', OfAgent & { budget: Budget | null }>;
+/** The agent has used up the share of its budget at which a warning is due. */
+export type AgentBudgetWarned = DomainEvent<'AgentBudgetWarned', OfAgent & BudgetNotice>;
+/** Nothing of the agent is started any more, in this month or before its budget is raised. */
+export type AgentBudgetExceeded = DomainEvent<
+  'AgentBudgetExceeded',
+  OfAgent & LastHeartbeat & BudgetNotice & { agentStatus: AgentStatus }
+>;
+/** What the budget held back may go on; what a person has paused stays so. */
+export type AgentBudgetRestored = DomainEvent<
+  'AgentBudgetRestored',
+  OfAgent & LastHeartbeat & { reason: RestoreReason; agentStatus: AgentStatus }
+>;
 
 export type WakeupSource = 'timer' | 'assignment' | 'on_demand' | 'automation';
 export type TriggerDetail = 'manual' | 'ping' | 'callback' | 'system';
@@ -139,6 +163,8 @@ export type DeferReason =
   | 'agent.busy'
   /** It is not to run before `dueAt`, and is decided anew then. */
   | 'not.before'
+  /** The agent has said that it can't work before `dueAt`: it is decided anew then. */
+  | 'quota.window'
   /** It was due while the agent could not be woken, and is decided anew when it can. */
   | 'agent.held';
 
@@ -146,6 +172,8 @@ export type WakeupSkipped = DomainEvent<'WakeupSkipped', OfAgent & { wakeupId: s
 export type SkipReason =
   | 'heartbeat.disabled'
   | 'heartbeat.wakeOnDemand.disabled'
+  /** The month's budget of the agent, or of its company, is used up. */
+  | 'budget.exceeded'
   | 'runs.dailyCap'
   | 'circuit.open'
   | 'company.paused'

@@ -1,3 +1,6 @@
+import type { BudgetChange } from '../../budgets/domain/budget';
+import { afterChange, NO_BUDGET } from '../../budgets/domain/budget';
+import { monthOf } from '../../budgets/domain/spending';
 import { assertNever } from '../../kernel/decider';
 import type { Revision } from '../../kernel/event';
 import type {
@@ -21,6 +24,7 @@ import type {
 } from './agent.state';
 import {
   KEY_LIFETIME_MS,
+  LONGEST_QUOTA_WINDOW_MS,
   MAX_CONTEXT_WAKEUPS,
   MAX_KEYS,
   MAX_TASK_SESSIONS,
@@ -49,6 +53,9 @@ function apply(state: RegisteredAgent, event: Exclude<AgentEvent, AgentRegistere
       state.configuration = { name, adapterType, adapterConfig, runtimeConfig };
       state.version += 1;
       state.configurationRevision = state.revision;
+      // Another account, or another program: what the old one has said counts no more.
+      if (event.data.changed.some((field) => field !== 'name' && field !== 'runtimeConfig'))
+        state.quotaUntil = null;
       return;
     }
     case 'AgentApproved':
@@ -62,6 +69,14 @@ function apply(state: RegisteredAgent, event: Exclude<AgentEvent, AgentRegistere
       state.status = 'terminated';
       state.nextDue = null;
       return;
+    case 'AgentBudgetChanged':
+      return changeBudget(state, { kind: 'changed', budget: event.data.budget });
+    case 'AgentBudgetWarned':
+      return changeBudget(state, { kind: 'warned', notice: event.data });
+    case 'AgentBudgetExceeded':
+      return changeBudget(state, { kind: 'exceeded', notice: event.data });
+    case 'AgentBudgetRestored':
+      return changeBudget(state, { kind: 'restored', reason: event.data.reason });
     case 'TimerScheduled':
       state.nextDue = event.data.due;
       return;
@@ -113,6 +128,9 @@ function registered(data: AgentRegistered['data'], revision: Revision): Register
     sessions: { own: null, byTask: new Map() },
     nextDue: null,
     startsToday: { day: '', count: 0 },
+    startsThisMonth: { month: '', count: 0 },
+    budget: NO_BUDGET,
+    quotaUntil: null,
     failures: { count: 0, lastMs: 0 },
     lastInterruptMs: null,
     lastHeartbeatAt: null,
@@ -212,6 +230,9 @@ function startRun(state: RegisteredAgent, data: RunStarted['data']): void {
   const day = data.startedAt.slice(0, 10);
   const before = state.startsToday.day === day ? state.startsToday.count : 0;
   state.startsToday = { day, count: before + 1 };
+  const month = monthOf(data.startedAt);
+  const inMonth = state.startsThisMonth.month === month ? state.startsThisMonth.count : 0;
+  state.startsThisMonth = { month, count: inMonth + 1 };
 }
 
 function finishRun(state: RegisteredAgent, data: RunFinished['data']): void {
@@ -227,6 +248,19 @@ function finishRun(state: RegisteredAgent, data: RunFinished['data']): void {
     state.failures = { count: state.failures.count + 1, lastMs: Date.parse(data.finishedAt) };
   }
   if (!data.sessionReset) keepSession(state, data.taskKey, data.sessionIdAfter);
+  closeQuota(state, data);
+}
+
+/** The latest time that was said counts, within reason: nothing but a person would open a window that never ends. */
+function closeQuota(state: RegisteredAgent, { report, finishedAt }: RunFinished['data']): void {
+  if (!report?.retryNotBefore) return;
+  const longest = new Date(Date.parse(finishedAt) + LONGEST_QUOTA_WINDOW_MS).toISOString();
+  const until = report.retryNotBefore < longest ? report.retryNotBefore : longest;
+  if (until > (state.quotaUntil ?? finishedAt)) state.quotaUntil = until;
+}
+
+function changeBudget(state: RegisteredAgent, change: BudgetChange): void {
+  state.budget = afterChange(state.budget, change);
 }
 
 function keepSession(state: RegisteredAgent, taskKey: string | null, sessionId: string | null): void {
@@ -243,6 +277,7 @@ function keepSession(state: RegisteredAgent, taskKey: string | null, sessionId: 
 }
 
 function resetSession(state: RegisteredAgent, { taskKey }: SessionReset['data']): void {
+  if (taskKey === null) state.quotaUntil = null;
   keepSession(state, taskKey, null);
   for (const run of state.runs.values()) {
     if (run.status === 'running' && run.taskKey === taskKey) run.sessionReset = true;

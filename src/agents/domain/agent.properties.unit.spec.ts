@@ -87,7 +87,7 @@ describe('whatever happens to an agent', () => {
 
 test('the stories tell of everything that can happen', () => {
   const seen = new Set<string>();
-  const stories = fc.sample(someStory, settings);
+  const stories = fc.sample(someStory, { ...settings, numRuns: 400 });
   for (const story of stories) {
     const { world } = play(story);
     world.settle();
@@ -119,6 +119,9 @@ test('the stories tell of everything that can happen', () => {
       ...['WakeupSkipped company.paused', 'WakeupSkipped runs.dailyCap', 'WakeupSkipped timer.missed'],
       ...['WakeupSkipped heartbeat.wakeOnDemand.disabled', 'RunQueued', 'RunStarted', 'RunEndRequested'],
       ...['RunFinished succeeded', 'RunFinished failed', 'RunFinished cancelled', 'RunFinished timed_out'],
+      ...['AgentBudgetChanged', 'AgentBudgetWarned', 'AgentBudgetExceeded', 'WakeupSkipped budget.exceeded'],
+      ...['AgentBudgetRestored month.began', 'AgentBudgetRestored budget.changed'],
+      ...['WakeupDeferred quota.window'],
       ...['SessionReset', 'agent_busy', 'agent_not_wakeable', 'agent_status_conflict', 'claim_lost'],
       ...['idempotency_key_reused', 'run_not_startable', 'version_conflict'],
     ].sort(),

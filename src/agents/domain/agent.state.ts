@@ -1,3 +1,6 @@
+import type { BudgetStanding } from '../../budgets/domain/budget';
+import { isStopped } from '../../budgets/domain/budget';
+import { monthOf } from '../../budgets/domain/spending';
 import type { Revision } from '../../kernel/event';
 import type {
   AgentConfiguration,
@@ -39,6 +42,10 @@ export interface RegisteredAgent {
   /** Of the agent's own schedule. */
   nextDue: DueTime | null;
   startsToday: { day: string; count: number };
+  startsThisMonth: { month: string; count: number };
+  budget: BudgetStanding;
+  /** The agent has said that it can't work before then, ISO 8601. */
+  quotaUntil: string | null;
   /** Runs that failed in a row, and when the last of them did. */
   failures: { count: number; lastMs: number };
   lastInterruptMs: number | null;
@@ -139,6 +146,8 @@ export const MAX_OPEN_WAKEUPS = 1_000;
 /** A run's context names its first request and at most this many of the newest. */
 export const MAX_CONTEXT_WAKEUPS = 100;
 export const MAX_TASK_SESSIONS = 1_000;
+/** So long at most an agent is taken at its word that it can't work: the quotas of subscriptions are by the month. */
+export const LONGEST_QUOTA_WINDOW_MS = 31 * 24 * 3_600_000;
 
 export function policyOf(state: RegisteredAgent): HeartbeatPolicy {
   return state.configuration.runtimeConfig.heartbeat;
@@ -181,4 +190,31 @@ export function hasFreeSlot(coalesceKey: string | null, state: RegisteredAgent):
 /** Runs that were started on the UTC day of `at`. */
 export function startsOn(state: RegisteredAgent, at: string): number {
   return state.startsToday.day === at.slice(0, 10) ? state.startsToday.count : 0;
+}
+
+/**
+ * Until when nothing is to be started after so many failures in a row, ISO 8601; from then on, until something has
+ * succeeded, one trial run at a time. Null: there were not so many.
+ */
+export function circuitOpenUntil(state: RegisteredAgent): string | null {
+  const { circuitBreaker } = policyOf(state);
+  const { count, lastMs } = state.failures;
+  if (!circuitBreaker || count < circuitBreaker.failures) return null;
+  return new Date(lastMs + circuitBreaker.coolDownSec * 1_000).toISOString();
+}
+
+/** Until when the agent has said that it can't work; null: it can. */
+export function quotaWindow({ quotaUntil }: RegisteredAgent, at: string): string | null {
+  return quotaUntil !== null && quotaUntil > at ? quotaUntil : null;
+}
+
+/**
+ * Whether the agent's own budget lets nothing start.
+ * @param queued runs that are to count as if they had been started
+ */
+export function isOverBudget({ budget, startsThisMonth }: RegisteredAgent, at: string, queued = 0): boolean {
+  if (isStopped(budget, at)) return true;
+  const monthlyRuns = budget.budget?.monthlyRuns ?? null;
+  const starts = startsThisMonth.month === monthOf(at) ? startsThisMonth.count : 0;
+  return monthlyRuns !== null && starts + queued >= monthlyRuns;
 }

@@ -1,6 +1,8 @@
+import { monthOf, noSpending } from '../../budgets/domain/spending';
 import { DomainError } from '../../kernel/errors';
 import type {
   CancelWakeup,
+  CompanyStanding,
   DueTimer,
   HandleDue,
   ReleaseDeferredWakeups,
@@ -9,10 +11,14 @@ import type {
 import type { AgentEvent, SkipReason } from './agent.events';
 import { evolveAgent } from './agent.evolve';
 import type { OpenWakeup, RegisteredAgent } from './agent.state';
-import { policyOf } from './agent.state';
+import { isOverBudget, policyOf, quotaWindow } from './agent.state';
+import { decideReviewBudget } from './budget.decision';
 import { endRun } from './run.decision';
 import type { Candidate } from './wakeup.decision';
 import { decideCandidate, deferred, queuedEvent, requestedEvent, skipped } from './wakeup.decision';
+
+/** When a decision is made, and how the company stands then. */
+type Circumstances = CompanyStanding & { at: string };
 
 export function decideSchedule({ version, due }: ScheduleTimer, state: RegisteredAgent): AgentEvent[] {
   const isStale = version !== state.version || state.status === 'terminated';
@@ -23,28 +29,36 @@ export function decideSchedule({ version, due }: ScheduleTimer, state: Registere
 
 /** Everything of the agent that has come due by `at`. Each decision is made on the state that the one before left. */
 export function decideDue(command: HandleDue, state: RegisteredAgent): AgentEvent[] {
-  const { at, companyPaused, timer } = command;
+  const { at, timer } = command;
   const decided = new Decisions(state);
+  decided.add((current) => decideNewMonth(at, current));
   for (const wakeup of [...state.wakeups.values()]) {
     if (wakeup.status !== 'deferred') continue;
     if (wakeup.deferral!.deadlineAt <= at) decided.add((current) => [expired(wakeup, current)]);
-    else if (isDue(wakeup, at)) decided.add((current) => decideAnew(wakeup, at, companyPaused, current));
+    else if (isDue(wakeup, at)) decided.add((current) => decideAnew(wakeup, command, current));
   }
   if (timer && state.nextDue && state.nextDue.at <= at) {
-    decided.add((current) => decideTimer(timer, at, companyPaused, current));
+    decided.add((current) => decideTimer(timer, command, current));
   }
   return decided.events;
 }
 
+/** What a new month lets go on, before anything else is decided in it. Nothing has been spent in it yet. */
+function decideNewMonth(at: string, state: RegisteredAgent): AgentEvent[] {
+  const month = monthOf(at);
+  const { stop } = state.budget;
+  if (stop === null || stop.month >= month) return [];
+  return decideReviewBudget({ type: 'ReviewBudget', at, spending: noSpending(month) }, state);
+}
+
 /** Room, or a held agent's return: what was held is decided anew, what was busy becomes queued runs, oldest first. */
 export function decideRelease(command: ReleaseDeferredWakeups, state: RegisteredAgent): AgentEvent[] {
-  const { at, companyPaused } = command;
+  const { at, companyPaused, companyOverBudget } = command;
   if (state.status !== 'active' || companyPaused) return [];
+  if (companyOverBudget || isOverBudget(state, at)) return [];
   const decided = new Decisions(state);
   for (const wakeup of [...state.wakeups.values()]) {
-    if (wakeup.deferral?.reason === 'agent.held') {
-      decided.add((current) => decideAnew(wakeup, at, companyPaused, current));
-    }
+    if (isHeldNoMore(wakeup, at, state)) decided.add((current) => decideAnew(wakeup, command, current));
   }
   for (const wakeup of [...state.wakeups.values()]) {
     if (wakeup.deferral?.reason === 'agent.busy') decided.add((current) => released(wakeup, at, current));
@@ -70,17 +84,20 @@ export function cancelled(
 }
 
 function isDue({ deferral }: OpenWakeup, at: string): boolean {
-  return deferral?.reason === 'not.before' && deferral.dueAt !== null && deferral.dueAt <= at;
+  const waitsForItsTime = deferral?.reason === 'not.before' || deferral?.reason === 'quota.window';
+  return waitsForItsTime && deferral.dueAt !== null && deferral.dueAt <= at;
 }
 
-function decideAnew(
-  wakeup: OpenWakeup,
-  at: string,
-  companyPaused: boolean,
-  state: RegisteredAgent,
-): AgentEvent[] {
+/** What it was held for is over: somebody has resumed the agent, or has taken back its word on its quota. */
+function isHeldNoMore({ deferral }: OpenWakeup, at: string, state: RegisteredAgent): boolean {
+  if (deferral?.reason === 'quota.window') return quotaWindow(state, at) === null;
+  return deferral?.reason === 'agent.held';
+}
+
+function decideAnew(wakeup: OpenWakeup, circumstances: Circumstances, state: RegisteredAgent): AgentEvent[] {
   const { wakeupId, runId } = wakeup;
-  const candidate: Candidate = { at, wakeupId, runId, asked: wakeup, notBefore: null };
+  const { at, companyPaused, companyOverBudget = false } = circumstances;
+  const candidate: Candidate = { at, wakeupId, runId, asked: wakeup, notBefore: null, companyOverBudget };
   if (state.status !== 'active' || companyPaused) {
     return [deferred(candidate, 'agent.held', state)];
   }
@@ -88,15 +105,11 @@ function decideAnew(
 }
 
 /** One wakeup for the time that is due now, however many have gone by, and the next time. */
-function decideTimer(
-  timer: DueTimer,
-  at: string,
-  companyPaused: boolean,
-  state: RegisteredAgent,
-): AgentEvent[] {
+function decideTimer(timer: DueTimer, circumstances: Circumstances, state: RegisteredAgent): AgentEvent[] {
+  const { at, companyPaused, companyOverBudget = false } = circumstances;
   const { wakeupId, runId, request, requestHash, next } = timer;
   const { companyId, agentId } = state;
-  const candidate: Candidate = { at, wakeupId, runId, asked: request, notBefore: null };
+  const candidate: Candidate = { at, wakeupId, runId, asked: request, notBefore: null, companyOverBudget };
   const held = reasonHeld(timer, companyPaused, state);
   const decision = held
     ? [skipped(candidate, held, state)]

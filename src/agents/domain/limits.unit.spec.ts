@@ -154,6 +154,39 @@ describe('a circuit breaker', () => {
       .then(queuedRun(3, { triggerDetail: 'manual' }));
   });
 
+  describe('where something is queued already', () => {
+    const refusal = { because: 'circuit.open', until: cool };
+
+    test('a retry or a follow-up waits for the cool-down', () => {
+      given(...open, queuedRun(3))
+        .when(start(3))
+        .thenRefused('run_not_startable', refusal);
+      given(...open, queuedRun(3))
+        .when(start(3, { at: cool }))
+        .then(started(3, { startedAt: cool, lastHeartbeatAt: NOW }));
+    });
+
+    test('then there is one trial, and the rest waits for its end', () => {
+      const two = [...queuedRun(3, a), ...queuedRun(4)];
+      given(registered({ ...breaker, maxConcurrentRuns: 2 }), failed(1), failed(2), two, started(3))
+        .when(start(4, { at: cool }))
+        .thenRefused('run_not_startable', { ...refusal, until: null });
+    });
+
+    test('a person does not join what waits for the cool-down', () => {
+      const manual = { triggerDetail: 'manual' } as const;
+      given(...open, queuedRun(3))
+        .when(wake(4, manual))
+        .then(queuedRun(4, manual));
+      given(...open, queuedRun(3), queuedRun(4, manual))
+        .when(start(4))
+        .then(started(4, { ...manual, lastHeartbeatAt: NOW }));
+      given(...open, queuedRun(3, manual))
+        .when(wake(4, manual))
+        .then(requested(4, manual), joinedRun(4, 3));
+    });
+  });
+
   test('is asked after the daily cap', () => {
     const capped = registered({ ...breaker, maxDailyRuns: 2 });
     given(capped, failed(1), failed(2)).when(wake(3)).then(requested(3), skipped(3, 'runs.dailyCap'));

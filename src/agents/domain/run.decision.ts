@@ -1,9 +1,19 @@
+import { endOfMonth, monthOf } from '../../budgets/domain/spending';
 import { DomainError } from '../../kernel/errors';
 import type { CancelRun, FinishRun, ReapRun, RequestRunEnd, RunEnd, StartRun } from './agent.commands';
 import type { AgentEvent, AgentStatus, EndCause, FinalRunStatus, RunFinished } from './agent.events';
 import { endCauses } from './agent.events';
 import type { OpenRun, RegisteredAgent, RunClaim } from './agent.state';
-import { hasFreeSlot, policyOf, runningCount, sessionOf, startsOn } from './agent.state';
+import {
+  circuitOpenUntil,
+  hasFreeSlot,
+  isOverBudget,
+  policyOf,
+  quotaWindow,
+  runningCount,
+  sessionOf,
+  startsOn,
+} from './agent.state';
 import { runLimits } from './policy';
 import { followUpEvents, retryEvents, willRetry } from './run.aftermath';
 
@@ -17,12 +27,18 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
   }
   if (state.status !== 'active') throw notStartable(state.status);
   if (command.companyPaused) throw notStartable('company.paused');
+  if (command.companyOverBudget || isOverBudget(state, command.at)) {
+    throw notStartable('budget.exceeded', endOfMonth(monthOf(command.at)));
+  }
+  const quotaUntil = quotaWindow(state, command.at);
+  if (quotaUntil !== null) throw notStartable('quota.window', quotaUntil);
   if (!hasFreeSlot(run.coalesceKey, state)) throw notStartable('no_free_slot');
   if (run.notBefore !== null && run.notBefore > command.at) throw notStartable('not_before', run.notBefore);
   const { maxDailyRuns } = policyOf(state);
   if (maxDailyRuns !== null && startsOn(state, command.at) >= maxDailyRuns) {
     throw notStartable('daily_cap', nextDay(command.at));
   }
+  refuseWhileCircuitOpen(run, command.at, state);
   const { companyId, agentId, configuration } = state;
   return [
     {
@@ -47,6 +63,14 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
       },
     },
   ];
+}
+
+/** Retries and follow-ups were never asked about the circuit: it holds them here. Who starts by hand passes it. */
+function refuseWhileCircuitOpen(run: OpenRun, at: string, state: RegisteredAgent): void {
+  const coolUntil = circuitOpenUntil(state);
+  if (coolUntil === null || run.triggerDetail === 'manual') return;
+  if (at < coolUntil) throw notStartable('circuit.open', coolUntil);
+  if (runningCount(state) > 0) throw notStartable('circuit.open');
 }
 
 /** @param until when time alone will have changed that, ISO 8601 */
@@ -143,6 +167,7 @@ function finishClaimed(run: OpenRun, claim: RunClaim, command: RunEnd, state: Re
 /** What the agent is when a running run has ended so. */
 function statusAfter(ended: FinalRunStatus, state: RegisteredAgent): AgentStatus {
   if (state.status !== 'active') return state.status;
+  if (state.budget.stop !== null) return 'paused';
   if (runningCount(state) > 1) return 'running';
   return ended === 'failed' || ended === 'timed_out' ? 'error' : 'idle';
 }

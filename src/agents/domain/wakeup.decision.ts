@@ -2,7 +2,16 @@ import { DomainError } from '../../kernel/errors';
 import type { RequestWakeup } from './agent.commands';
 import type { AgentEvent, CoalesceReason, DeferReason, SkipReason, WakeupRequest } from './agent.events';
 import type { KeyUse, OpenRun, OpenWakeup, RegisteredAgent } from './agent.state';
-import { hasFreeSlot, KEY_LIFETIME_MS, MAX_OPEN_WAKEUPS, policyOf, startsOn } from './agent.state';
+import {
+  circuitOpenUntil,
+  hasFreeSlot,
+  isOverBudget,
+  KEY_LIFETIME_MS,
+  MAX_OPEN_WAKEUPS,
+  policyOf,
+  quotaWindow,
+  startsOn,
+} from './agent.state';
 
 /** How long a wakeup may wait for its agent, from the request or from when it is due. */
 const DEFERRAL_LIFETIME_MS = 24 * 3_600_000;
@@ -16,6 +25,7 @@ export interface Candidate {
   asked: Pick<WakeupRequest, 'source' | 'triggerDetail' | 'priority' | 'coalesceKey' | 'taskKey'>;
   /** null where it may run now. */
   notBefore: string | null;
+  companyOverBudget: boolean;
 }
 
 /**
@@ -25,11 +35,11 @@ export interface Candidate {
 export function decideWakeup(command: RequestWakeup, state: RegisteredAgent): AgentEvent[] {
   if (findRepeat(command, state)) return [];
   refuseUnlessWakeable(command, state);
-  const { at, wakeupId, runId, request } = command;
+  const { at, wakeupId, runId, request, companyOverBudget = false } = command;
   const notBefore = request.notBefore !== null && request.notBefore > at ? request.notBefore : null;
   return [
     requestedEvent(command, state),
-    ...decideCandidate({ at, wakeupId, runId, asked: request, notBefore }, state),
+    ...decideCandidate({ at, wakeupId, runId, asked: request, notBefore, companyOverBudget }, state),
   ];
 }
 
@@ -64,9 +74,11 @@ export function decideCandidate(candidate: Candidate, state: RegisteredAgent): A
   if (skipReason) return [skipped(candidate, skipReason, state)];
   refuseTooManyOpen(candidate, state);
   if (candidate.notBefore !== null) return [deferred(candidate, 'not.before', state)];
+  const quotaUntil = quotaWindow(state, candidate.at);
+  if (quotaUntil !== null) return [deferred({ ...candidate, notBefore: quotaUntil }, 'quota.window', state)];
   const { asked, runId } = candidate;
   const { whenBusy } = policyOf(state);
-  const absorbing = absorbingRun(asked, whenBusy === 'enqueue', state);
+  const absorbing = absorbingRun(candidate, whenBusy === 'enqueue', state);
   if (absorbing) {
     const reason = absorbing.notBefore === null ? 'run.queued' : 'retry.waiting';
     return [coalesced(candidate, absorbing.runId, null, reason, state)];
@@ -106,22 +118,26 @@ function interruption({ at }: Candidate, running: OpenRun, state: RegisteredAgen
   return [{ type: 'RunEndRequested', data }];
 }
 
-function reasonToSkip({ asked, at }: Candidate, state: RegisteredAgent): SkipReason | null {
+function reasonToSkip(
+  { asked, at, companyOverBudget }: Candidate,
+  state: RegisteredAgent,
+): SkipReason | null {
   const policy = policyOf(state);
   if (asked.source === 'timer' && !policy.enabled) return 'heartbeat.disabled';
   if (asked.source !== 'timer' && !policy.wakeOnDemand) return 'heartbeat.wakeOnDemand.disabled';
-  if (policy.maxDailyRuns !== null && startsOn(state, at) + queuedCount(state) >= policy.maxDailyRuns) {
+  const queued = queuedCount(state);
+  if (companyOverBudget || isOverBudget(state, at, queued)) return 'budget.exceeded';
+  if (policy.maxDailyRuns !== null && startsOn(state, at) + queued >= policy.maxDailyRuns) {
     return 'runs.dailyCap';
   }
-  return isCircuitOpen(at, state) && asked.triggerDetail !== 'manual' ? 'circuit.open' : null;
+  return isHeldByCircuit(asked, at, state) ? 'circuit.open' : null;
 }
 
-/** After so many failures in a row: closed for the cool-down, then for all but one trial run. */
-function isCircuitOpen(at: string, state: RegisteredAgent): boolean {
-  const { circuitBreaker } = policyOf(state);
-  if (!circuitBreaker || state.failures.count < circuitBreaker.failures) return false;
-  const isCooling = Date.parse(at) < state.failures.lastMs + circuitBreaker.coolDownSec * 1_000;
-  return isCooling || state.runs.size > 0;
+/** After so many failures in a row: for the cool-down, and then for all but one trial run. */
+function isHeldByCircuit({ triggerDetail }: Candidate['asked'], at: string, state: RegisteredAgent): boolean {
+  const coolUntil = circuitOpenUntil(state);
+  if (coolUntil === null || triggerDetail === 'manual') return false;
+  return at < coolUntil || state.runs.size > 0;
 }
 
 function queuedCount(state: RegisteredAgent): number {
@@ -140,12 +156,14 @@ function refuseTooManyOpen({ wakeupId }: Candidate, state: RegisteredAgent): voi
  * wakeup gets a run of its own, a timer still has at most one that waits.
  */
 function absorbingRun(
-  { coalesceKey, source }: Candidate['asked'],
+  { at, asked: { coalesceKey, source, triggerDetail } }: Candidate,
   enqueues: boolean,
   state: RegisteredAgent,
 ): OpenRun | undefined {
+  const passesCircuit = triggerDetail === 'manual';
   for (const run of state.runs.values()) {
     if (run.status !== 'queued' || run.coalesceKey !== coalesceKey) continue;
+    if (passesCircuit && isHeldByCircuit(run, at, state)) continue;
     if (enqueues) {
       if (source === 'timer' && run.source === 'timer') return run;
     } else if (run.notBefore !== null || hasFreeSlot(coalesceKey, state)) {

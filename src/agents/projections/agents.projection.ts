@@ -1,4 +1,8 @@
-import type { LedgerEntry, LedgerEvent } from '../../costs/domain/ledger';
+import type { BudgetChange, BudgetStanding } from '../../budgets/domain/budget';
+import { afterChange, NO_BUDGET } from '../../budgets/domain/budget';
+import type { Spending } from '../../budgets/domain/spending';
+import { monthOf, noSpending, withEntry, withStart } from '../../budgets/domain/spending';
+import type { LedgerEvent } from '../../costs/domain/ledger';
 import { entryOf } from '../../costs/domain/ledger';
 import type { Recorded } from '../../kernel/event';
 import type { Projection } from '../../processing/projection';
@@ -18,9 +22,12 @@ export interface AgentDocument extends AgentConfiguration {
   /** What the status is when nothing runs and nobody holds the agent. */
   restingStatus: 'idle' | 'error';
   hold: 'pending_approval' | 'paused' | 'terminated' | null;
+  /** Why a person has paused it; null: nobody has. */
+  pauseReason: string | null;
   nextDueAt: string | null;
-  /** Of the newest UTC month in which anything was booked. */
-  spent: { month: string; micros: number };
+  /** Of the newest UTC month in which anything was booked or started. */
+  spent: Spending;
+  budget: BudgetStanding;
 }
 
 type Handled =
@@ -35,6 +42,10 @@ type Handled =
           | 'AgentPaused'
           | 'AgentResumed'
           | 'AgentTerminated'
+          | 'AgentBudgetChanged'
+          | 'AgentBudgetWarned'
+          | 'AgentBudgetExceeded'
+          | 'AgentBudgetRestored'
           | 'TimerScheduled'
           | 'RunStarted';
       }
@@ -42,7 +53,7 @@ type Handled =
 
 export const agentsProjection: Projection<AgentDocument, Handled> = {
   name: 'agents',
-  version: 2,
+  version: 3,
   fields: { companyId: 'text', status: 'text', registeredPosition: 'position' },
   indexes: [
     ['companyId', 'registeredPosition'],
@@ -55,6 +66,10 @@ export const agentsProjection: Projection<AgentDocument, Handled> = {
     'AgentPaused',
     'AgentResumed',
     'AgentTerminated',
+    'AgentBudgetChanged',
+    'AgentBudgetWarned',
+    'AgentBudgetExceeded',
+    'AgentBudgetRestored',
     'TimerScheduled',
     'RunStarted',
     'UsageBooked',
@@ -65,9 +80,17 @@ export const agentsProjection: Projection<AgentDocument, Handled> = {
     if (recorded.event.type === 'AgentRegistered') return registered(recorded);
     if (!document) throw new Error(`${recorded.event.type} of an agent that was never registered`);
     const next = changed(document, recorded);
-    return { ...next, status: next.hold ?? (next.activeRunIds.length > 0 ? 'running' : next.restingStatus) };
+    return { ...next, ...shownStatus(next) };
   },
 };
+
+/** What a person has decided goes before what the budget has, and both before what the agent does. */
+function shownStatus(agent: AgentDocument): Pick<AgentDocument, 'status' | 'statusReason'> {
+  const { hold, pauseReason, budget, activeRunIds, restingStatus } = agent;
+  if (hold !== null) return { status: hold, statusReason: hold === 'paused' ? pauseReason : null };
+  if (budget.stop !== null) return { status: 'paused', statusReason: 'budget.exceeded' };
+  return { status: activeRunIds.length > 0 ? 'running' : restingStatus, statusReason: null };
+}
 
 function registered({ event, metadata, position }: Recorded<Handled>): AgentDocument {
   if (event.type !== 'AgentRegistered') throw new Error(`not a registration: ${event.type}`);
@@ -90,8 +113,10 @@ function registered({ event, metadata, position }: Recorded<Handled>): AgentDocu
     registeredPosition: position.toString(),
     restingStatus: 'idle',
     hold: requiresApproval ? 'pending_approval' : null,
+    pauseReason: null,
     nextDueAt: null,
-    spent: { month: metadata.at.slice(0, 7), micros: 0 },
+    spent: noSpending(monthOf(metadata.at)),
+    budget: NO_BUDGET,
   };
 }
 
@@ -106,20 +131,33 @@ function changed(document: AgentDocument, { event, metadata }: Recorded<Handled>
     case 'AgentApproved':
       return { ...document, hold: null };
     case 'AgentResumed':
-      return { ...document, hold: null, statusReason: null, restingStatus: 'idle' };
+      return { ...document, hold: null, pauseReason: null, restingStatus: 'idle' };
     case 'AgentPaused':
-      return { ...document, hold: 'paused', statusReason: event.data.reason };
+      return { ...document, hold: 'paused', pauseReason: event.data.reason };
     case 'AgentTerminated':
-      return { ...document, hold: 'terminated', statusReason: null, nextDueAt: null };
+      return { ...document, hold: 'terminated', nextDueAt: null };
+    case 'AgentBudgetChanged':
+      return withBudget(document, { kind: 'changed', budget: event.data.budget });
+    case 'AgentBudgetWarned':
+      return withBudget(document, { kind: 'warned', notice: event.data });
+    case 'AgentBudgetExceeded':
+      return withBudget(document, { kind: 'exceeded', notice: event.data });
+    case 'AgentBudgetRestored':
+      return {
+        ...withBudget(document, { kind: 'restored', reason: event.data.reason }),
+        restingStatus: 'idle',
+      };
     case 'TimerScheduled':
       return { ...document, nextDueAt: event.data.due?.at ?? null };
-    case 'RunStarted':
-      return { ...document, activeRunIds: [...document.activeRunIds, event.data.runId] };
+    case 'RunStarted': {
+      const activeRunIds = [...document.activeRunIds, event.data.runId];
+      return { ...document, activeRunIds, spent: withStart(document.spent, metadata.at) };
+    }
     case 'UsageBooked':
-      return withEntry(document, entryOf(event), metadata.at);
+      return { ...document, spent: withEntry(document.spent, entryOf(event), metadata.at) };
     case 'RunFinished': {
-      const settled = withEntry(document, entryOf(event), metadata.at);
-      return finished(settled, event.data, metadata.at);
+      const spent = withEntry(document.spent, entryOf(event), metadata.at);
+      return finished({ ...document, spent }, event.data, metadata.at);
     }
   }
 }
@@ -135,11 +173,6 @@ function finished(document: AgentDocument, data: RunFinished['data'], at: string
   };
 }
 
-function withEntry(document: AgentDocument, entry: LedgerEntry | null, at: string): AgentDocument {
-  const month = at.slice(0, 7);
-  const { spent } = document;
-  // Nodes' clocks differ: what is a moment late for its month is not of the next one.
-  if (entry === null || month < spent.month) return document;
-  const before = month === spent.month ? spent.micros : 0;
-  return { ...document, spent: { month, micros: before + (entry.costMicros ?? 0) } };
+function withBudget(document: AgentDocument, change: BudgetChange): AgentDocument {
+  return { ...document, budget: afterChange(document.budget, change) };
 }

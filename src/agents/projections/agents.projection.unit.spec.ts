@@ -1,5 +1,8 @@
 import {
   approved,
+  budgetExceeded,
+  budgetOf,
+  budgetRestored,
   configuration,
   endRequested,
   finished,
@@ -10,6 +13,7 @@ import {
   resumed,
   runningRun,
   settlement,
+  spent,
   terminated,
   updated,
 } from '../../../test/support/agent-history';
@@ -25,6 +29,8 @@ function agentAfter(...history: History): AgentDocument {
 }
 
 const agent = registered({ maxConcurrentRuns: 3 });
+const exceeded = budgetExceeded(budgetOf({ monthlyMicros: 1 }), spent({ micros: 1 }));
+const restored = budgetRestored('budget.changed');
 const failure = { status: 'failed', errorCode: 'adapter_failed', error: 'Adapter failed' } as const;
 
 test('a registered agent is idle', () => {
@@ -36,8 +42,10 @@ test('a registered agent is idle', () => {
       registeredPosition: '1',
       restingStatus: 'idle',
       hold: null,
+      pauseReason: null,
       nextDueAt: null,
-      spent: { month: '2025-11', micros: 0 },
+      spent: spent(),
+      budget: { budget: null, warned: null, stop: null },
     },
   });
 });
@@ -73,6 +81,11 @@ describe('the status', () => {
     ['paused', 'paused while running', [agent, runningRun(1), paused]],
     ['paused', 'paused, and its run failed', [agent, runningRun(1), paused, finished(1, failure)]],
     ['idle', 'resumed', [agent, paused, resumed]],
+    ['paused', 'over its budget', [agent, exceeded]],
+    ['paused', 'over its budget while running', [agent, runningRun(1), exceeded]],
+    ['paused', 'over its budget, and resumed by a person', [agent, paused, exceeded, resumed]],
+    ['paused', 'paused by a person, and within its budget', [agent, paused, exceeded, restored]],
+    ['idle', 'within its budget again', [agent, exceeded, restored]],
     ['running', 'resumed while running', [agent, runningRun(1), paused, resumed]],
     ['idle', 'resumed after a failure', [agent, runningRun(1), finished(1, failure), paused, resumed]],
     ['terminated', 'terminated while running', [agent, runningRun(1), terminated]],
@@ -94,6 +107,10 @@ describe('the status', () => {
   test('says why it is paused, as long as it is', () => {
     expect(agentAfter(agent, paused).statusReason).toBe('manual');
     expect(agentAfter(agent, paused, resumed).statusReason).toBeNull();
+    expect(agentAfter(agent, exceeded).statusReason).toBe('budget.exceeded');
+    expect(agentAfter(agent, exceeded, paused).statusReason).toBe('manual');
+    expect(agentAfter(agent, exceeded, paused, resumed).statusReason).toBe('budget.exceeded');
+    expect(agentAfter(agent, exceeded, restored).statusReason).toBeNull();
     expect(agentAfter(agent, paused, terminated).statusReason).toBeNull();
   });
 });
@@ -131,8 +148,8 @@ test('what was spent starts at 0 each month', () => {
   const december = recordAll(cost(4, 11), { at: '2025-12-01T00:00:00.000Z', firstPosition: 100 });
   const spentAfter = (...events: ReturnType<typeof recordAll>[]) =>
     projected(agentsProjection, events.flat()).get('agent-1')!.spent;
-  expect(spentAfter(november)).toEqual({ month: '2025-11', micros: 12 });
-  expect(spentAfter(november, december)).toEqual({ month: '2025-12', micros: 11 });
+  expect(spentAfter(november)).toEqual(spent({ micros: 12, runs: 3 }));
+  expect(spentAfter(november, december)).toEqual(spent({ month: '2025-12', micros: 11, runs: 1 }));
 });
 
 test('an event before the registration stops the projection', () => {

@@ -85,7 +85,8 @@ test('agents: status, version and running runs are those of the state', () => {
     const document = documents.find(({ id }) => id === state.agentId)!;
     const running = [...state.runs.values()].filter(({ status }) => status === 'running');
     const atWork = running.length > 0 ? ['running'] : ['idle', 'error'];
-    expect(state.status === 'active' ? atWork : [state.status]).toContain(document.status);
+    const allowed = state.budget.stop === null ? atWork : ['paused'];
+    expect(state.status === 'active' ? allowed : [state.status]).toContain(document.status);
     expect([...document.activeRunIds].sort()).toEqual(running.map(({ runId }) => runId).sort());
     expect(document.version).toBe(state.version);
     expect(document.runtimeConfig).toEqual(state.configuration.runtimeConfig);

@@ -1,3 +1,6 @@
+import type { Budget, BudgetChange, BudgetStanding } from '../../budgets/domain/budget';
+import { afterChange, changeBudget, NO_BUDGET, reviewBudget } from '../../budgets/domain/budget';
+import type { Spending } from '../../budgets/domain/spending';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { Decider } from '../../kernel/decider';
 import { canonicalJson } from '../../kernel/canonical-json';
@@ -8,18 +11,22 @@ import type { CompanyEvent } from './company.events';
 export interface CompanyState {
   status: 'unregistered' | 'active' | 'paused';
   prices: readonly ModelPrice[];
+  budget: BudgetStanding;
   revision: number;
 }
 
 export type CompanyCommand =
+  /** `spending` is that of the current month. */
+  | { type: 'ChangeBudget'; at: string; companyId: string; budget: Budget | null; spending: Spending }
+  | { type: 'ReviewBudget'; at: string; companyId: string; spending: Spending }
   | { type: 'RegisterCompany'; at: string; companyId: string; name: string; externalKey: string | null }
   | { type: 'PauseCompany'; at: string; companyId: string }
   | { type: 'ResumeCompany'; at: string; companyId: string }
   | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] };
 
 export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent> = {
-  initial: () => ({ status: 'unregistered', prices: [], revision: -1 }),
-  decide(command, { status, prices }) {
+  initial: () => ({ status: 'unregistered', prices: [], budget: NO_BUDGET, revision: -1 }),
+  decide(command, { status, prices, budget }) {
     const { companyId } = command;
     if (command.type === 'RegisterCompany') {
       const { name, externalKey } = command;
@@ -37,6 +44,13 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return canonicalJson(prices) === canonicalJson(command.prices)
           ? []
           : [{ type: 'PriceTableChanged', data: { companyId, prices: command.prices } }];
+      // A company's runs are not its own: whether one is going on is not known here.
+      case 'ChangeBudget':
+        return changeBudget(budget, command.budget, command.spending, false).map((change) =>
+          budgetEvent(companyId, change),
+        );
+      case 'ReviewBudget':
+        return reviewBudget(budget, command.spending, false).map((change) => budgetEvent(companyId, change));
       default:
         return assertNever(command, 'company command');
     }
@@ -51,8 +65,33 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return { ...state, status: 'paused', revision };
       case 'PriceTableChanged':
         return { ...state, prices: event.data.prices, revision };
+      case 'CompanyBudgetChanged':
+        return withBudget(state, { kind: 'changed', budget: event.data.budget });
+      case 'CompanyBudgetWarned':
+        return withBudget(state, { kind: 'warned', notice: event.data });
+      case 'CompanyBudgetExceeded':
+        return withBudget(state, { kind: 'exceeded', notice: event.data });
+      case 'CompanyBudgetRestored':
+        return withBudget(state, { kind: 'restored', reason: event.data.reason });
       default:
         return assertNever(event, 'company event');
     }
   },
 };
+
+function budgetEvent(companyId: string, change: BudgetChange): CompanyEvent {
+  switch (change.kind) {
+    case 'changed':
+      return { type: 'CompanyBudgetChanged', data: { companyId, budget: change.budget } };
+    case 'warned':
+      return { type: 'CompanyBudgetWarned', data: { companyId, ...change.notice } };
+    case 'exceeded':
+      return { type: 'CompanyBudgetExceeded', data: { companyId, ...change.notice } };
+    case 'restored':
+      return { type: 'CompanyBudgetRestored', data: { companyId, reason: change.reason } };
+  }
+}
+
+function withBudget(state: CompanyState, change: BudgetChange): CompanyState {
+  return { ...state, budget: afterChange(state.budget, change), revision: state.revision + 1 };
+}

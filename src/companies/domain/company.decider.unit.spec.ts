@@ -1,3 +1,4 @@
+import { budgetOf, spent } from '../../../test/support/agent-history';
 import { givenFor } from '../../../test/support/given';
 import type { CompanyCommand } from './company.decider';
 import { companyDecider } from './company.decider';
@@ -37,6 +38,49 @@ test.each<CompanyCommand>([pause, resume, { type: 'ChangePriceTable', at, compan
     given().when(command).thenRefused('company_not_found');
   },
 );
+
+describe('its budget', () => {
+  const budget = budgetOf({ monthlyMicros: 10 });
+  const spending = spent({ micros: 12 });
+  const notice = { companyId, month: '2025-11', limits: ['micros' as const], budget, spending };
+  const changed: CompanyEvent = { type: 'CompanyBudgetChanged', data: { companyId, budget } };
+  const warned: CompanyEvent = { type: 'CompanyBudgetWarned', data: notice };
+  const exceeded: CompanyEvent = { type: 'CompanyBudgetExceeded', data: notice };
+  const restored = (reason: 'month.began' | 'budget.changed'): CompanyEvent => ({
+    type: 'CompanyBudgetRestored',
+    data: { companyId, reason },
+  });
+  const change = { type: 'ChangeBudget', at, companyId, budget } as const;
+  const review = { type: 'ReviewBudget', at, companyId, spending } as const;
+
+  test('is set once, and stops all of it with one event', () => {
+    given(registered)
+      .when({ ...change, spending: spent() })
+      .then(changed);
+    given(registered, changed)
+      .when({ ...change, spending })
+      .thenNothing();
+    given(registered, changed).when(review).then(warned, exceeded);
+    given(registered, changed, warned, exceeded).when(review).thenNothing();
+  });
+
+  test('lets it go on when it is raised, or with a new month', () => {
+    given(registered, changed, warned, exceeded)
+      .when({ ...change, budget: null, spending })
+      .then({ type: 'CompanyBudgetChanged', data: { companyId, budget: null } }, restored('budget.changed'));
+    given(registered, changed, warned, exceeded)
+      .when({ ...review, spending: spent({ month: '2025-12' }) })
+      .then(restored('month.began'));
+  });
+
+  test('neither pauses nor resumes what a person does', () => {
+    expect(given(registered, paused, changed, exceeded, restored('month.began')).state()).toMatchObject({
+      status: 'paused',
+      budget: { stop: null },
+    });
+    expect(given(registered, changed, exceeded).state()).toMatchObject({ status: 'active', revision: 2 });
+  });
+});
 
 test('knows the revision of its last event', () => {
   expect(given().state().revision).toBe(-1);

@@ -1,3 +1,4 @@
+import type { Budget, BudgetNotice, RestoreReason } from '../../budgets/domain/budget';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { DomainEvent } from '../../kernel/event';
 import type { ShapesOf } from '../../kernel/event-shape';
@@ -7,6 +8,12 @@ export type CompanyEvent =
   | DomainEvent<'CompanyRegistered', { companyId: string; name: string; externalKey: string | null }>
   | DomainEvent<'CompanyPaused', { companyId: string }>
   | DomainEvent<'CompanyResumed', { companyId: string }>
+  /** null: there is none any more. */
+  | DomainEvent<'CompanyBudgetChanged', { companyId: string; budget: Budget | null }>
+  | DomainEvent<'CompanyBudgetWarned', { companyId: string } & BudgetNotice>
+  /** Nothing of any of its agents is started any more, in this month or before the budget is raised. */
+  | DomainEvent<'CompanyBudgetExceeded', { companyId: string } & BudgetNotice>
+  | DomainEvent<'CompanyBudgetRestored', { companyId: string; reason: RestoreReason }>
   /** The whole table: what was in the one before and is not in it is no longer a price of the company's. */
   | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>;
 
@@ -15,5 +22,9 @@ export const companyEventShapes: ShapesOf<CompanyEvent> = {
   CompanyRegistered: FIRST_SHAPE,
   CompanyPaused: FIRST_SHAPE,
   CompanyResumed: FIRST_SHAPE,
+  CompanyBudgetChanged: FIRST_SHAPE,
+  CompanyBudgetWarned: FIRST_SHAPE,
+  CompanyBudgetExceeded: FIRST_SHAPE,
+  CompanyBudgetRestored: FIRST_SHAPE,
   PriceTableChanged: FIRST_SHAPE,
 };

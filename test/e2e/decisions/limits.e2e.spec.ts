@@ -7,6 +7,7 @@ import {
   Gate,
   get,
   getAgent,
+  getRun,
   getWakeup,
   openCompany,
   registerAgent,
@@ -17,7 +18,7 @@ import {
   untilRunning,
   wake,
 } from '../http/client';
-import { runsOf, ServerClock } from './steps';
+import { runsOf, ServerClock, untilRuns } from './steps';
 
 let server: TestServer;
 let clock: ServerClock;
@@ -103,6 +104,23 @@ describe('the circuit breaker', () => {
     gate.open();
     expect((await untilDecided(server, trial.wakeup.id)).status).toBe('failed');
     expect((await wake(server, agent.id)).wakeup.skipReason).toBe('circuit.open');
+  });
+
+  test('what is queued when it opens waits for the cool-down; who starts by hand does not', async () => {
+    const healed = new Gate();
+    const retry = { maxAttempts: 3, backoffSec: 0 };
+    const agent = await scriptedAgent(server, `[ -e '${healed.path}' ]`, {
+      heartbeat: { ...heartbeat, retry },
+    });
+    const first = await wake(server, agent.id);
+    const [third] = await untilRuns(server, agent, 3);
+    expect(third).toMatchObject({ attempt: 3, status: 'queued' });
+    const manual = expectStatus(await server.api<Woken>('POST', `/v1/agents/${agent.id}/invoke`), 202);
+    expect((await untilFinal(server, manual.run!.id)).status).toBe('failed');
+    expect((await getRun(server, third!.id)).status).toBe('queued');
+    healed.open();
+    await clock.advance(601);
+    expect((await untilDecided(server, first.wakeup.id)).status).toBe('completed');
   });
 
   test('a trial that succeeds closes it', async () => {

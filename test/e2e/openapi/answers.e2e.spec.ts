@@ -182,6 +182,30 @@ test('secrets, costs and prices', async () => {
   await refused('bad_request', 'GET', `${at}/costs?from=yesterday`);
 });
 
+test('budgets', async () => {
+  const { id } = await register({
+    adapterConfig: shell('echo \'{"costUsd": 1}\' > "$REVEILLE_RESULT_FILE"'),
+  });
+  await call(200, 'GET', `/v1/companies/${company.id}/budget`);
+  await call(200, 'PUT', `/v1/companies/${company.id}/budget`, {
+    monthlyMicros: 100_000_000,
+    monthlyRuns: 1_000,
+  });
+  await call(200, 'PUT', `/v1/agents/${id}/budget`, {
+    monthlyMicros: 500_000,
+    monthlyTokens: null,
+    warnAt: 0.5,
+  });
+  const { run } = await call<Woken>(202, 'POST', `/v1/agents/${id}/wakeups`);
+  await untilFinal(server, run!.id);
+  const skipped = await call<Woken>(202, 'POST', `/v1/agents/${id}/wakeups`);
+  expect(skipped.wakeup.skipReason).toBe('budget.exceeded');
+  expect(await call(200, 'GET', `/v1/agents/${id}/budget`)).toMatchObject({ state: 'exceeded' });
+  await call(200, 'GET', `/v1/agents/${id}`);
+  await call(200, 'PUT', `/v1/agents/${id}/budget`, {});
+  await refused('bad_request', 'PUT', `/v1/agents/${id}/budget`, { monthlyMicros: -1 });
+});
+
 test('the feed, administration and operations', async () => {
   const { items } = await call<{ items: { type: string; payload: object }[] }>(
     200,
