@@ -88,7 +88,8 @@ export class History {
       keyHash: null,
       requestHash: runId,
     });
-    await this.tell(agentId, { type: 'StartRun', runId, nodeId: NODE, claimId });
+    const placement = { freeAdapterTypes: [], goneNodeId: null };
+    await this.tell(agentId, { type: 'StartRun', runId, nodeId: NODE, claimId, ...placement });
     const line = (message: string) => ({
       type: 'RunLifecycleRecorded',
       data: this.line(agentId, runId, message),

@@ -128,12 +128,15 @@ export class Node {
       return [table?.prices ?? [], defaultPrices];
     };
     const settlement = new RunSettlement(log, clock, prices);
-    this.claims = new RunClaims(this.agents, log, nodeId, settlement);
-    this.runStreams = new RunStreams(log, nodeId, this.stopped.signal);
     this.leases = new NodeLeases({
       ...{ documents, clock, nodeId, backWithinSec: config.backWithinSec },
       onFault: (err) => logger.error({ err }, 'the node could not renew its lease'),
     });
+    this.claims = new RunClaims(this.agents, log, nodeId, settlement, {
+      freeAdapterTypes: adapters.freeTypes,
+      isKnown: async (other) => (await this.leases.of(other)) !== null,
+    });
+    this.runStreams = new RunStreams(log, nodeId, this.stopped.signal);
     this.runner = new LocalRunner({
       log,
       adapters: this.adapters,

@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario';
 import { accepted } from './accepted';
+import { eventstoredb } from './eventstoredb';
 import { noopLifecycles, processLifecycles } from './lifecycles';
 import { log } from './log';
 import { replay } from './replay';
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   replay,
   tick,
   start,
+  eventstoredb,
 ];

@@ -90,4 +90,9 @@ export class AdapterRegistry {
   get types(): string[] {
     return [...this.byType.keys()];
   }
+
+  /** Those that leave nothing on the node that executes them. */
+  get freeTypes(): string[] {
+    return [...this.byType.values()].filter(({ kind }) => kind !== 'local').map(({ type }) => type);
+  }
 }

@@ -6,7 +6,7 @@ import { decode } from '../kernel/event';
 import type { ShapesOf } from '../kernel/event-shape';
 import { derivedUuid } from '../kernel/ids';
 import { appendSurely } from './append-surely';
-import type { EventLog } from './event-log';
+import type { Appended, EventLog } from './event-log';
 import { LogUnavailable, RevisionConflict } from './event-log';
 import type { UnsealedEvent } from './seal';
 import { seal } from './seal';
@@ -23,7 +23,10 @@ export interface CommandContext {
 }
 
 export interface Executed<Event extends DomainEvent, Answer> {
-  /** What the command caused; empty where the state already showed its effect. */
+  /**
+   * What the command caused; empty where the state already showed its effect. What was appended at once is seen at once,
+   * so an event may have the position of the command's last one.
+   */
   events: readonly Recorded<Event>[];
   /** Position of the command's last event; null where there is none. */
   position: Position | null;
@@ -115,7 +118,8 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
         return batch.slice(round.outcomes.length);
       }
       try {
-        const { positions } = await appendSurely(this.log, stream, round.sealed, expected);
+        const appended = await appendSurely(this.log, stream, round.sealed, expected);
+        const positions = await positionsIn(round, appended);
         settle(round.outcomes, recordedFrom(round, stream, expected, positions), stream);
         return batch.slice(round.outcomes.length);
       } catch (error) {
@@ -246,6 +250,19 @@ interface Outcome<State, Command, Event extends DomainEvent> {
 function refusalOf(error: unknown): unknown {
   if (!(error instanceof LogUnavailable)) return error;
   return new DomainError('log_unavailable', error.message, {}, { cause: error });
+}
+
+/**
+ * Of what one command has caused, only the last position is answered. Those of several have to be told apart, which may
+ * take the log a read; where that fails, what has been written is still not a failure, and all are seen by the last one.
+ */
+async function positionsIn(
+  { sealed, outcomes }: { sealed: readonly EventToAppend[]; outcomes: readonly { count: number }[] },
+  appended: Appended,
+): Promise<readonly Position[]> {
+  const isOfOne = outcomes.filter(({ count }) => count > 0).length === 1;
+  const last = sealed.map(() => appended.position);
+  return isOfOne ? last : appended.positions().catch(() => last);
 }
 
 function recordedFrom<Event extends DomainEvent>(

@@ -40,8 +40,14 @@ export interface EventLog {
 export interface Appended {
   /** Revision of the last event. */
   revision: Revision;
-  /** One position an event, in the order given. */
-  positions: readonly Position[];
+  /** Position of the last event. */
+  position: Position;
+  /**
+   * One position an event, in the order given. A backend that is told only the last one has to read them.
+   *
+   * @throws LogUnavailable
+   */
+  positions(): Promise<readonly Position[]>;
 }
 
 export interface ReadOptions {

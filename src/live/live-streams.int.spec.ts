@@ -68,12 +68,12 @@ async function append(
   const expected = revisions.get(stream) ?? NO_STREAM;
   revisions.set(stream, expected + 1);
   const encoded = data instanceof Uint8Array ? data : JSON.stringify(data);
-  const { positions } = await log.append(
+  const { position } = await log.append(
     stream,
     [someEvent({ type, data: encoded, metadata: { companyId } })],
     expected,
   );
-  return positions[0]!;
+  return position;
 }
 
 /** One event, two messages. */

@@ -127,7 +127,8 @@ export class LiveStreams {
         items.push(message);
         bytes += message.json.length;
       }
-      position = reached;
+      // A follower may have come further than the last event that is ours, where a client could not go on from.
+      position = reached < head ? reached : head;
       if (reached < head && performance.now() > endsAt) return pageUpTo({ position, part: null }, items);
     }
     return { items, nextCursor: null, position: `${position}` };

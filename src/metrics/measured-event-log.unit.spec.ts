@@ -6,7 +6,7 @@ import { Metrics } from './metrics';
 /** A log whose appends and followers fail with what they are given. */
 function failing(error: Error | null, metrics: Metrics): EventLog {
   const log = {
-    append: () => (error ? Promise.reject(error) : Promise.resolve({ revision: 0, positions: [1n] })),
+    append: () => (error ? Promise.reject(error) : Promise.resolve({ revision: 0, position: 1n })),
     follow: async function* () {
       yield { events: [], reached: 1n };
       if (error) throw error;
@@ -27,7 +27,7 @@ test.each([
   const metrics = new Metrics();
   const append = failing(error, metrics).append('s', [], 0);
   if (error) await expect(append).rejects.toBe(error);
-  else await expect(append).resolves.toEqual({ revision: 0, positions: [1n] });
+  else await expect(append).resolves.toEqual({ revision: 0, position: 1n });
   expect(await metrics.text()).toContain(`reveille_append_seconds_count{result="${result}"} 1\n`);
 });
 

@@ -10,6 +10,7 @@ import type {
 import type { AgentState, OpenRun, OpenWakeup } from '../agents/domain/agent.state';
 import type { RunSettlement } from '../costs/run-settlement';
 import type { EventLog } from '../event-log/event-log';
+import { DomainError } from '../kernel/errors';
 import type { Actor, Position, Recorded, Revision } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { derivedUuid, uuidv7 } from '../kernel/ids';
@@ -40,6 +41,12 @@ export class RunClaims implements RunAuthority {
     private readonly log: EventLog,
     private readonly nodeId: string,
     private readonly settlement: RunSettlement,
+    private readonly placement: {
+      /** See the command. */
+      freeAdapterTypes: readonly string[];
+      /** Whether a node has ever given a sign of life to those that share these documents. */
+      isKnown: (nodeId: string) => Promise<boolean>;
+    },
   ) {
     this.actor = { type: 'node', id: nodeId };
   }
@@ -54,12 +61,26 @@ export class RunClaims implements RunAuthority {
   ): Promise<{ run: ClaimedRun; position: Position }> {
     // The same for every attempt of this life: a claim that was taken unnoticed is found to be ours.
     const claimId = derivedUuid(address.runId, this.nodeId, this.life);
-    const { answer, events, position } = await this.agents.execute(
-      address,
-      { type: 'StartRun', runId: address.runId, nodeId: this.nodeId, claimId },
-      { actor: this.actor, event: cause },
-      (state) => factsOf(state, address.runId),
-    );
+    const { freeAdapterTypes } = this.placement;
+    const start = (goneNodeId: string | null) =>
+      this.agents.execute(
+        address,
+        {
+          type: 'StartRun',
+          runId: address.runId,
+          nodeId: this.nodeId,
+          claimId,
+          freeAdapterTypes,
+          goneNodeId,
+        },
+        { actor: this.actor, event: cause },
+        (state) => factsOf(state, address.runId),
+      );
+    const { answer, events, position } = await start(null).catch(async (error: unknown) => {
+      const home = homeOf(error);
+      if (home === null || (await this.placement.isKnown(home))) throw error;
+      return start(home);
+    });
     const started = events.find(isRunStarted);
     return {
       run: await this.claimed(address, answer!, started),
@@ -144,6 +165,13 @@ export class RunClaims implements RunAuthority {
     for await (const stored of this.log.read(stream, { from: revision, limit: 1 })) return decode<E>(stored);
     throw new Error(`${stream} has no revision ${revision}`);
   }
+}
+
+/** The node that an agent is to stay on, where that is why it cannot be started. */
+function homeOf(error: unknown): string | null {
+  if (!(error instanceof DomainError) || error.code !== 'run_not_startable') return null;
+  const { because, homeNodeId } = error.details;
+  return because === 'placed_elsewhere' && typeof homeNodeId === 'string' ? homeNodeId : null;
 }
 
 function isRunStarted(recorded: Recorded<AgentEvent>): recorded is Recorded<RunStarted> {

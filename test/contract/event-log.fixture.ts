@@ -21,8 +21,8 @@ export async function writeOneByOne(log: EventLog, stream: string, count: number
   const written: Written[] = [];
   for (let expected = NO_STREAM; written.length < count; expected++) {
     const event = someEvent();
-    const { positions } = await log.append(stream, [event], expected);
-    written.push({ stream, event, position: positions[0]! });
+    const { position } = await log.append(stream, [event], expected);
+    written.push({ stream, event, position });
   }
   return written;
 }
@@ -34,7 +34,7 @@ export async function write(
   events: readonly EventToAppend[] = someEvents(1),
   expected: Revision = NO_STREAM,
 ): Promise<Written[]> {
-  const { positions } = await log.append(stream, events, expected);
+  const positions = await (await log.append(stream, events, expected)).positions();
   return events.map((event, index) => ({ stream, event, position: positions[index]! }));
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { AgentEvent } from '../../src/agents/domain/agent.events';
 import { EmbeddedEventLog } from '../../src/event-log/embedded/embedded-event-log';
+import type { EventLog } from '../../src/event-log/event-log';
 import { CHAIN_START, chainHash } from '../../src/kernel/chain';
 import type { StoredEvent } from '../../src/kernel/event';
 import { decode } from '../../src/kernel/event';
@@ -18,29 +19,37 @@ export interface LogAudit {
   watch: PolicyWatch;
 }
 
-/** Reads everything from the first event on. @throws where the files cannot be read */
+/** @throws where the files cannot be read */
 export async function auditLog(dataDir: string): Promise<LogAudit> {
   const log = await EmbeddedEventLog.open(join(dataDir, 'stores'));
+  try {
+    return await audit(log);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Reads everything from the first event on. */
+export async function audit(log: EventLog): Promise<LogAudit> {
   const following = new AbortController();
-  const audit: LogAudit = { breaks: [], events: [], chunks: [], watch: new PolicyWatch() };
+  const found: LogAudit = { breaks: [], events: [], chunks: [], watch: new PolicyWatch() };
   const chains = new Map<string, { revision: number; hash: string }>();
   try {
     const head = await log.head();
     let last = 0n;
-    if (head === last) return audit;
+    if (head === last) return found;
     for await (const { events, reached } of log.follow({ after: 0n, signal: following.signal })) {
       for (const event of events) {
-        if (event.position <= last) audit.breaks.push(`position ${event.position} after ${last}`);
+        if (event.position <= last) found.breaks.push(`position ${event.position} after ${last}`);
         last = event.position;
-        checkLink(event, chains, audit.breaks);
-        note(event, audit);
+        checkLink(event, chains, found.breaks);
+        note(event, found);
       }
       if (reached >= head) break;
     }
-    return audit;
+    return found;
   } finally {
     following.abort();
-    await log.close();
   }
 }
 

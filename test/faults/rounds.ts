@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually';
 import { Books } from './books';
 import type { LoadedAgent } from './load';
 import { Load } from './load';
+import type { LogAudit } from './log-audit';
 import { auditLog } from './log-audit';
 import type { AgentPlan, Round } from './plan';
 import { agentPlans, planRounds } from './plan';
@@ -47,7 +48,7 @@ export async function faultRounds(run: FaultRun): Promise<void> {
   await settle(server, companyId, agents);
   const sums = await new Books(server, verdicts, companyId, agents, load, journalFolder).check();
   await server.end('SIGTERM');
-  await checkLog(server.dataDir, verdicts);
+  judgeLog(await auditLog(server.dataDir), verdicts);
   say(`${sums.wakeups} wakeups, ${sums.runs} runs, ${sums.starts} processes; ${JSON.stringify(load.counts)}`);
 }
 
@@ -60,10 +61,14 @@ async function underLoad(load: Load, { afterMs, afterWakeups }: Round): Promise<
   }
 }
 
-async function registerAgents(server: KillableServer, journalFolder: string) {
+export async function registerAgents(
+  server: KillableServer,
+  journalFolder: string,
+  plans: readonly AgentPlan[] = [...agentPlans, ...agentPlans],
+) {
   const company = await server.expect<Company>(201, 'POST', '/v1/companies', { name: 'Faults' });
   const agents: LoadedAgent[] = [];
-  for (const plan of [...agentPlans, ...agentPlans]) {
+  for (const plan of plans) {
     const { id } = await server.expect<Agent>(201, 'POST', `/v1/companies/${company.id}/agents`, {
       name: plan.name,
       adapterType: 'process',
@@ -130,7 +135,7 @@ async function close(server: KillableServer, verdicts: Verdicts): Promise<void> 
 }
 
 /** Nobody is held any more, no timer goes off, and everything that was asked for is over. */
-async function settle(
+export async function settle(
   server: KillableServer,
   companyId: string,
   agents: readonly LoadedAgent[],
@@ -170,8 +175,7 @@ interface Ready {
 }
 
 /** What the log itself says, with nobody's help. */
-async function checkLog(dataDir: string, verdicts: Verdicts): Promise<void> {
-  const { breaks, watch } = await auditLog(dataDir);
+export function judgeLog({ breaks, watch }: LogAudit, verdicts: Verdicts): void {
   const told = (problems: readonly string[]) =>
     problems.length === 0 ? null : problems.slice(0, 5).join('; ');
   verdicts.judge('the log has no gap, and its hash chains hold', told(breaks));

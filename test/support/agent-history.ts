@@ -328,7 +328,8 @@ export function waitingWakeup(n: number, asked: Asked = {}): AgentEvent[] {
 
 export function start(n: number, parts: Partial<StartRun> = {}): StartRun {
   const claim = { runId: `r${n}`, nodeId: NODE, claimId: `c${n}` };
-  return { type: 'StartRun', at: NOW, ...claim, companyPaused: false, ...parts };
+  const placement = { freeAdapterTypes: [], goneNodeId: null };
+  return { type: 'StartRun', at: NOW, ...claim, companyPaused: false, ...placement, ...parts };
 }
 
 export function finish(

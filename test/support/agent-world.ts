@@ -397,7 +397,10 @@ export class AgentWorld {
   private start(who: Inhabitant, runId: string, claim: number): void {
     const claimId = `${runId}/claim-${claim}`;
     const { company, now: at } = this;
-    this.execute(who, { type: 'StartRun', at, runId, nodeId: `node-${claim}`, claimId, ...company });
+    const node = { nodeId: `node-${claim}`, claimId };
+    // Which node it is matters to none of the rules that are looked at here.
+    const placement = { freeAdapterTypes: ['process'], goneNodeId: null };
+    this.execute(who, { type: 'StartRun', at, runId, ...node, ...company, ...placement });
   }
 
   private finish(who: Inhabitant, runId: string, how: Ending, errorCode: string | null = null): void {

@@ -31,7 +31,7 @@ async function appendForever(log: EmbeddedEventLog, stream: string): Promise<voi
     const { revision, positions } = await log.append(stream, events, expected);
     expected = revision;
     const ids = events.map(({ id }) => id);
-    const acknowledged: Acknowledged = { stream, ids, positions: positions.map(String), revision };
+    const acknowledged: Acknowledged = { stream, ids, positions: (await positions()).map(String), revision };
     writeSync(1, `${JSON.stringify(acknowledged)}\n`);
   }
 }

@@ -50,8 +50,7 @@ export class NumberedLog {
   private async append(stream: string, events: ReturnType<typeof someEvent>[]): Promise<readonly Position[]> {
     const expected = this.revisions.get(stream) ?? NO_STREAM;
     this.revisions.set(stream, expected + events.length);
-    const { positions } = await this.embedded.append(stream, events, expected);
-    return positions;
+    return (await this.embedded.append(stream, events, expected)).positions();
   }
 }
 

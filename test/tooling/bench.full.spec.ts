@@ -16,7 +16,7 @@ async function bench(...flags: string[]): Promise<{ exitCode: number; stdout: st
 }
 
 describe('npm run bench', () => {
-  it.each(['accepted', 'wake', 'noop', 'process', 'log', 'replay', 'tick', 'start'])(
+  it.each(['accepted', 'wake', 'noop', 'process', 'log', 'replay', 'tick', 'start', 'eventstoredb'])(
     'measures %s, and checks what it measures',
     async (name) => {
       const { exitCode, stdout, stderr } = await bench('--quick', '--json', `--only=${name}`);

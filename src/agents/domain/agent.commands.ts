@@ -137,6 +137,10 @@ export interface StartRun extends CompanyStanding {
   runId: string;
   nodeId: string;
   claimId: string;
+  /** Adapter types that leave nothing on the node that executes them: their agents may run on any. */
+  freeAdapterTypes: readonly string[];
+  /** A node that is known to nobody any more, whose agents may be taken over; null: none is. */
+  goneNodeId: string | null;
 }
 
 /** Somebody wants a run gone: a queued one ends at once, a running one is asked to. */

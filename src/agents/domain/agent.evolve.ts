@@ -126,6 +126,7 @@ function registered(data: AgentRegistered['data'], revision: Revision): Register
     wakeups: new Map(),
     runs: new Map(),
     sessions: { own: null, byTask: new Map() },
+    homeNodeId: null,
     nextDue: null,
     startsToday: { day: '', count: 0 },
     startsThisMonth: { month: '', count: 0 },
@@ -227,6 +228,7 @@ function startRun(state: RegisteredAgent, data: RunStarted['data']): void {
   run.startedAt = data.startedAt;
   run.claim = { nodeId: data.nodeId, claimId: data.claimId, sessionIdBefore: data.sessionIdBefore };
   wakeupOf(state, run.wakeupId).status = 'claimed';
+  state.homeNodeId = data.nodeId;
   const day = data.startedAt.slice(0, 10);
   const before = state.startsToday.day === day ? state.startsToday.count : 0;
   state.startsToday = { day, count: before + 1 };

@@ -39,6 +39,8 @@ export interface RegisteredAgent {
   wakeups: Map<string, OpenWakeup>;
   runs: Map<string, OpenRun>;
   sessions: Sessions;
+  /** The node that it ran on last: what it keeps in folders, and its sessions, are there. null: it never ran. */
+  homeNodeId: string | null;
   /** Of the agent's own schedule. */
   nextDue: DueTime | null;
   startsToday: { day: string; count: number };

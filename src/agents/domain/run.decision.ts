@@ -25,6 +25,9 @@ export function decideStart(command: StartRun, state: RegisteredAgent): AgentEve
     if (run.claim?.claimId === command.claimId) return [];
     throw notStartable('claimed');
   }
+  if (isPlacedElsewhere(command, state)) {
+    throw notStartable('placed_elsewhere', null, { homeNodeId: state.homeNodeId });
+  }
   if (state.status !== 'active') throw notStartable(state.status);
   if (command.companyPaused) throw notStartable('company.paused');
   if (command.companyOverBudget || isOverBudget(state, command.at)) {
@@ -73,9 +76,19 @@ function refuseWhileCircuitOpen(run: OpenRun, at: string, state: RegisteredAgent
   if (runningCount(state) > 0) throw notStartable('circuit.open');
 }
 
+/** The first node that starts it is its home, for as long as its policy does not let it go. */
+function isPlacedElsewhere(
+  { nodeId, freeAdapterTypes, goneNodeId }: StartRun,
+  state: RegisteredAgent,
+): boolean {
+  const { homeNodeId, configuration } = state;
+  const isFree = policyOf(state).placement === 'any' || freeAdapterTypes.includes(configuration.adapterType);
+  return !isFree && homeNodeId !== null && homeNodeId !== nodeId && homeNodeId !== goneNodeId;
+}
+
 /** @param until when time alone will have changed that, ISO 8601 */
-function notStartable(because: string, until: string | null = null): DomainError {
-  return new DomainError('run_not_startable', undefined, { because, until });
+function notStartable(because: string, until: string | null = null, more: object = {}): DomainError {
+  return new DomainError('run_not_startable', undefined, { because, until, ...more });
 }
 
 function nextDay(at: string): string {

@@ -111,6 +111,39 @@ describe('starting', () => {
       .thenRefused('run_not_startable', { because: 'terminated', until: null });
   });
 
+  describe('on another node than the agent ran on before', () => {
+    const ranHere = [...running, finished(1)];
+    const then = { lastHeartbeatAt: NOW };
+    const elsewhere = { nodeId: 'node-2', claimId: 'c2' };
+    const isPlaced = { because: 'placed_elsewhere', until: null, homeNodeId: 'node-1' };
+
+    test('is refused while its policy places it', () => {
+      given(...ranHere, queuedRun(2))
+        .when(start(2, elsewhere))
+        .thenRefused('run_not_startable', isPlaced);
+      given(...ranHere, queuedRun(2))
+        .when(start(2))
+        .then(started(2, then));
+    });
+
+    test.each<[string, Parameters<typeof registered>[0], Parameters<typeof start>[1]]>([
+      ['its policy lets it go', { placement: 'any' }, {}],
+      ['its adapter leaves nothing there', {}, { freeAdapterTypes: ['process'] }],
+      ['nobody knows that one any more', {}, { goneNodeId: 'node-1' }],
+    ])('is no matter where %s', (_what, policy, parts) => {
+      given(registered(policy), ...runningRun(1), finished(1), ...queuedRun(2))
+        .when(start(2, { ...elsewhere, ...parts }))
+        .then(started(2, { ...elsewhere, ...then }));
+    });
+
+    test('makes that one its home', () => {
+      const moved = [started(2, elsewhere), finished(2, elsewhere)];
+      given(...ranHere, ...queuedRun(2), ...moved, ...queuedRun(3))
+        .when(start(3))
+        .thenRefused('run_not_startable', { ...isPlaced, homeNodeId: 'node-2' });
+    });
+  });
+
   describe('beyond the policy is refused', () => {
     const noSlot = ['run_not_startable', { because: 'no_free_slot', until: null }] as const;
 

@@ -19,6 +19,7 @@ import { databaseNameOf } from './database-name';
 import { guarded, MongodbCollection } from './mongodb-collection';
 import { OneByOne } from './one-by-one';
 import type { StoredDocument } from './stored-document';
+import { isUnreachable } from './unreachable';
 
 /** Names of our own begin with an underscore, which no collection's can. */
 const DECLARATIONS = '_collections';
@@ -269,16 +270,4 @@ export class MongodbDocumentStore implements DocumentStore {
         : error;
     }
   }
-}
-
-/** By name, since the driver's classes for this have no common parent but that of all its errors. */
-function isUnreachable(error: unknown): boolean {
-  const { name, hasErrorLabel } = error as { name?: string; hasErrorLabel?: (label: string) => boolean };
-  const unreachable =
-    /^Mongo(Network|ServerSelection|NotConnected|PoolClosed|PoolCleared|TopologyClosed|ClientClosed|OperationTimeout|ConnectionPool)/;
-  return (
-    (name !== undefined && unreachable.test(name)) ||
-    (typeof hasErrorLabel === 'function' &&
-      ['RetryableWriteError', 'TransientTransactionError'].some((label) => hasErrorLabel.call(error, label)))
-  );
 }

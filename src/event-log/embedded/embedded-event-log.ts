@@ -60,7 +60,7 @@ export class EmbeddedEventLog implements EventLog {
     const outcome = await this.write(encodeAppend(stream, events, expected));
     switch (outcome.kind) {
       case 'appended':
-        return { revision: outcome.revision, positions: outcome.positions.map(BigInt) };
+        return appendedAt(outcome.revision, outcome.positions.map(BigInt));
       case 'conflict':
         throw new RevisionConflict(stream, expected, outcome.actual);
       case 'maxAgeSet':
@@ -187,4 +187,8 @@ export class EmbeddedEventLog implements EventLog {
   private assertOpen(): void {
     if (this.closing) throw new LogClosed();
   }
+}
+
+function appendedAt(revision: Revision, positions: readonly Position[]): Appended {
+  return { revision, position: positions.at(-1)!, positions: () => Promise.resolve(positions) };
 }

@@ -24,6 +24,8 @@ const SEARCH_WINDOW = 32;
 const LOOK_MS = 15;
 /** Where there was something in between, which is on its way. */
 const LOOK_AGAIN_MS = 100;
+/** Of a file. What is larger is no place, but says "the end", wherever that is. */
+const LARGEST_POSITION = 2n ** 63n - 1n;
 
 /**
  * One subscription to the whole log. It doesn't come back by itself: whoever reads it follows again from the last batch
@@ -58,7 +60,9 @@ export class AllSubscription {
         regex: names.filter(categories),
         maxSearchWindow: SEARCH_WINDOW,
         checkpointInterval: 1,
-        checkpointReached: (_subscription, { commit }) => this.notice(commit),
+        checkpointReached: (_subscription, { commit }) => {
+          if (commit <= LARGEST_POSITION) this.notice(commit);
+        },
       }),
     };
     this.subscription = client.subscribeToAll(options, { highWaterMark: BUFFERED_EVENTS });

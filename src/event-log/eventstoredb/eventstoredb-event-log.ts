@@ -15,14 +15,17 @@ import { AppendRefused, FollowInterrupted, LogClosed, LogUnavailable } from '../
 import { AllSubscription } from './all-subscription';
 import { guardBatchStream } from './batch-stream';
 import { inTime } from './deadline';
-import { decodeEvent, encodeEvent } from './event-encoding';
+import { decodeEvent, encodeEvent, logPosition } from './event-encoding';
 import { appendFailure, failure, isMissingStream } from './failures';
+import type { ReadAll } from './log-tail';
 import { LogTail } from './log-tail';
 import { Slots } from './slots';
 import { StreamNames } from './stream-names';
 
 /** The client has no deadline of its own for appends: while a node is frozen they hang. */
 const ANSWER_MS = 5_000;
+/** Until when the server may work on an append. It is told by our clock, and its own may be another one. */
+const SERVER_WORKS_MS = 60_000;
 const PAGE_EVENTS = 256;
 /** One connection carries about 100 streams, and the next one hangs: followers and readers share them. */
 const MAX_FOLLOWERS = 60;
@@ -38,17 +41,25 @@ export class EventstoredbEventLog implements EventLog {
   private readonly followers = new Set<AllSubscription>();
   private readonly readers = new Slots(MAX_READERS);
   private readonly appending = new Set<Promise<unknown>>();
+  /**
+   * Streams that may be sent again what they have been sent. Of several events that it had, a server need not tell the
+   * position of the last one.
+   */
+  private readonly repeated = new Set<string>();
   private closed: Promise<void> | undefined;
 
   private constructor(
     private readonly client: EventStoreDBClient,
     private readonly names: StreamNames,
+    /** Then reads ask for the leader: after an election the one before still answers, from what it has. */
+    private readonly isCluster: boolean,
   ) {
     guardBatchStream(client);
-    this.tail = new LogTail(
-      (from, maxCount) => this.readAllBackwards(from, maxCount),
-      (name) => names.read(name) !== null,
-    );
+    const readAll: ReadAll = {
+      backwards: (from, maxCount) => this.readAllBackwards(from, maxCount),
+      forwards: (from, maxCount) => this.readAllForwards(from, maxCount),
+    };
+    this.tail = new LogTail(readAll, (name) => names.read(name) !== null);
   }
 
   /**
@@ -60,6 +71,7 @@ export class EventstoredbEventLog implements EventLog {
     const log = new EventstoredbEventLog(
       EventStoreDBClient.connectionString(withKeepAlive(url)),
       new StreamNames(namespace),
+      /^esdb\+discover:|,/.test(url.split('?')[0]!),
     );
     try {
       await log.head();
@@ -76,21 +88,24 @@ export class EventstoredbEventLog implements EventLog {
     const expectedRevision = expected === NO_STREAM ? NO_STREAM_YET : BigInt(expected);
     const sending = this.client.appendToStream(this.names.write(stream), events.map(encodeEvent), {
       expectedRevision,
-      deadline: ANSWER_MS,
+      deadline: SERVER_WORKS_MS,
     });
     this.appending.add(sending);
+    const isOver = () => void this.appending.delete(sending);
+    sending.then(isOver, isOver);
+    const revision = expected + events.length;
     try {
-      const { position } = await inTime(sending, ANSWER_MS);
-      const positions =
-        events.length === 1 && position
-          ? [position.commit]
-          : await this.positionsOf(stream, expected + 1, events.length);
-      if (categoryOf(stream) === LOG_CATEGORY) this.tellFollowers(positions.at(-1)!);
-      return { revision: expected + events.length, positions };
+      const told = (await inTime(sending, ANSWER_MS)).position?.commit;
+      const isSure = events.length === 1 || !this.repeated.delete(stream);
+      const position = (isSure ? told : undefined) ?? (await this.positionsOf(stream, revision, 1))[0]!;
+      if (categoryOf(stream) === LOG_CATEGORY) this.tellFollowers(position);
+      const positions = async () =>
+        events.length === 1 ? [position] : this.positionsOf(stream, expected + 1, events.length);
+      return { revision, position, positions };
     } catch (error) {
-      throw appendFailure(error, stream, expected);
-    } finally {
-      void sending.catch(() => undefined).finally(() => this.appending.delete(sending));
+      const failed = appendFailure(error, stream, expected);
+      if (failed instanceof LogUnavailable && events.length > 1) this.repeated.add(stream);
+      throw failed;
     }
   }
 
@@ -175,9 +190,8 @@ export class EventstoredbEventLog implements EventLog {
     try {
       return await this.collect(() =>
         this.client.readStream(this.names.write(stream), {
-          direction: direction === 'forwards' ? FORWARDS : BACKWARDS,
-          fromRevision,
-          maxCount,
+          ...{ direction: direction === 'forwards' ? FORWARDS : BACKWARDS, fromRevision, maxCount },
+          requiresLeader: this.isCluster,
         }),
       );
     } catch (error) {
@@ -186,10 +200,16 @@ export class EventstoredbEventLog implements EventLog {
     }
   }
 
-  /** Events of all streams, the newest first, `from` inclusive where it is given. */
   private readAllBackwards(from: Position | null, maxCount: number): Promise<AllStreamResolvedEvent[]> {
-    const fromPosition = from === null ? END : { commit: from, prepare: from };
-    return this.collect(() => this.client.readAll({ direction: BACKWARDS, fromPosition, maxCount }));
+    const fromPosition = from === null ? END : logPosition(from);
+    const options = { direction: BACKWARDS, fromPosition, maxCount, requiresLeader: this.isCluster } as const;
+    return this.collect(() => this.client.readAll(options));
+  }
+
+  private readAllForwards(from: Position, maxCount: number): Promise<AllStreamResolvedEvent[]> {
+    const fromPosition = from === BEFORE_FIRST_POSITION ? START : logPosition(from);
+    const options = { direction: FORWARDS, fromPosition, maxCount, requiresLeader: this.isCluster } as const;
+    return this.collect(() => this.client.readAll(options));
   }
 
   /**
@@ -211,24 +231,27 @@ export class EventstoredbEventLog implements EventLog {
 
   /** A read that is cut off in time leaves no stream open on the connection. */
   private async collect<E>(open: () => AsyncIterable<E> & { cancel(): Promise<void> }): Promise<E[]> {
-    const release = await this.readers.take();
+    const giveBack = await this.readers.take(ANSWER_MS);
     const reading = open();
     const all = (async () => {
       const events: E[] = [];
       for await (const event of reading) events.push(event);
       return events;
     })();
+    let hasAnswered = true;
     try {
       return await inTime(all, ANSWER_MS);
     } catch (error) {
+      // That there is no such stream is an answer, too.
+      hasAnswered = isMissingStream(error);
       void reading.cancel().catch(() => undefined);
       throw error;
     } finally {
-      release();
+      giveBack(hasAnswered);
     }
   }
 
-  /** The answer to an append has the position of its last event only. */
+  /** The answer to an append has the position of its last event only. @throws LogUnavailable */
   private async positionsOf(stream: string, from: Revision, count: number): Promise<Position[]> {
     const positions: Position[] = [];
     for await (const { position } of this.read(stream, { from, limit: count })) positions.push(position);

@@ -1,5 +1,4 @@
 import {
-  AccessDeniedError,
   InvalidArgumentError,
   MaxAppendSizeExceededError,
   StreamDeletedError,
@@ -10,13 +9,11 @@ import type { Revision } from '../../kernel/event';
 import { NO_STREAM } from '../../kernel/event';
 import { AppendRefused, LogUnavailable, RevisionConflict } from '../event-log';
 
-/** What failed cannot succeed by being sent again: a fault of ours, or of the server's configuration. */
-const FINAL_ERRORS = [
-  AccessDeniedError,
-  InvalidArgumentError,
-  MaxAppendSizeExceededError,
-  StreamDeletedError,
-];
+/**
+ * What failed cannot succeed by being sent again. A password that is not taken is no such thing: a node that is starting
+ * knows nobody yet, and an operator who has changed it will change it here, too.
+ */
+const FINAL_ERRORS = [InvalidArgumentError, MaxAppendSizeExceededError, StreamDeletedError];
 
 /**
  * What a failed append means. Whatever is neither a conflict nor final leaves its fate open, raw gRPC errors and those

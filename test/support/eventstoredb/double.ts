@@ -18,6 +18,8 @@ export interface EventstoredbDouble {
   port: number;
   /** Ends all subscriptions without an error, as a node does that shuts down in order. */
   endSubscriptions(): void;
+  /** From now on it fails to say what it can do, as a node does that is just stopping. */
+  failQuestions(): void;
   stop(): Promise<void>;
 }
 
@@ -31,7 +33,11 @@ export async function startEventstoredbDouble(): Promise<EventstoredbDouble> {
     'grpc.max_receive_message_length': 32 * 1024 * 1024,
     'grpc.max_concurrent_streams': MAX_STREAMS,
   });
-  server.addService(serverFeatures.ServerFeaturesService, { getSupportedMethods });
+  let isMute = false;
+  server.addService(serverFeatures.ServerFeaturesService, {
+    getSupportedMethods: (...call: Parameters<typeof getSupportedMethods>) =>
+      isMute ? call[1]({ code: status.INTERNAL, details: 'stopping' }) : getSupportedMethods(...call),
+  });
   server.addService(streams.StreamsService, {
     read: (call: ReadCall) => void read(log, call, subscriptions),
     batchAppend: (call: AppendCall) => batchAppend(log, call),
@@ -47,7 +53,11 @@ export async function startEventstoredbDouble(): Promise<EventstoredbDouble> {
     endSubscriptions() {
       for (const call of subscriptions) call.end();
     },
-    stop: async () => server.forceShutdown(),
+    failQuestions: () => void (isMute = true),
+    async stop() {
+      log.close();
+      server.forceShutdown();
+    },
   };
 }
 

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 /** What the double keeps, and the rules of EventStoreDB about it, as they were seen on a real node. */
 
 export interface DoubleEvent {
@@ -20,6 +22,10 @@ export type AppendOutcome =
 
 const FIRST_POSITION = 1_000n;
 
+/** A node writes events of its own between those of others, also at the end, and where nobody else writes. */
+const STATISTICS_EVERY_MS = 50;
+const STATISTICS = '$stats-127.0.0.1:2113';
+
 /** Bytes before each event in the file of a real node, so that positions have gaps. */
 const RECORD_OVERHEAD = 137n;
 
@@ -28,6 +34,17 @@ export class RecordedLog {
   private readonly streams = new Map<string, DoubleRecord[]>();
   private readonly listeners = new Set<() => void>();
   private nextPosition = FIRST_POSITION;
+  private readonly statistics: NodeJS.Timeout;
+
+  constructor() {
+    this.append('$users', [systemEvent('$User', { loginName: 'admin' })], null);
+    const takeDown = () => this.append(STATISTICS, [systemEvent('$statsCollected', { proc: 1 })], undefined);
+    this.statistics = setInterval(takeDown, STATISTICS_EVERY_MS);
+  }
+
+  close(): void {
+    clearInterval(this.statistics);
+  }
 
   /** @param expected null: the stream must not exist; undefined: any revision */
   append(stream: string, events: readonly DoubleEvent[], expected: number | null | undefined): AppendOutcome {
@@ -76,11 +93,14 @@ export class RecordedLog {
     return found.slice(0, options.count);
   }
 
-  /** `from` inclusive. */
+  /**
+   * Forwards, `from` is inclusive; backwards it is not: in a node's file a position is then the end of what comes first,
+   * and that of an event is its beginning.
+   */
   readAll(options: { from: bigint | 'start' | 'end'; isBackwards: boolean; count: number }): DoubleRecord[] {
     const { from, isBackwards, count } = options;
     if (isBackwards) {
-      const end = from === 'end' ? this.all.length : this.indexAfter(from === 'start' ? -1n : from);
+      const end = from === 'end' ? this.all.length : this.indexAfter(from === 'start' ? -1n : from - 1n);
       return this.all.slice(Math.max(0, end - count), end).reverse();
     }
     const start = from === 'start' ? 0 : from === 'end' ? this.all.length : this.indexAfter(from - 1n);
@@ -114,4 +134,14 @@ export class RecordedLog {
     const { $maxAge } = JSON.parse(Buffer.from(metadata.data).toString('utf8')) as { $maxAge?: number };
     return $maxAge === undefined ? Infinity : $maxAge * 1_000;
   }
+}
+
+function systemEvent(type: string, data: object): DoubleEvent {
+  return {
+    id: randomUUID(),
+    type,
+    contentType: 'application/json',
+    data: Buffer.from(JSON.stringify(data)),
+    metadata: Buffer.alloc(0),
+  };
 }
