@@ -12,6 +12,7 @@ import {
 } from './agents/projections/runtime-states.projection';
 import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
 import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import { Audit } from './audit/audit';
 import type { Backends } from './backends';
 import { CompanyStop } from './companies/company-stop';
 import { companyStopSaga } from './companies/sagas/company-stop.saga';
@@ -98,6 +99,7 @@ export class Node {
     readonly log: EventLog,
     readonly documents: DocumentStore,
     readonly secrets: SecretStore,
+    readonly audit: Audit,
     readonly adapters: AdapterRegistry,
     folder: DataFolder,
     config: Config,
@@ -182,10 +184,17 @@ export class Node {
     const secrets = await SecretStore.open(folder.path);
     const metrics = new Metrics();
     const measuredLog = measured(log, metrics);
+    const audit = await Audit.open({
+      ...{ log: measuredLog, documents, clock, nodeId: folder.nodeId, dataFolder: folder.path },
+      everyEvents: config.auditCheckpointEvents,
+      everySec: config.auditCheckpointSec,
+      onFault: (err) => logger.error({ err }, 'checkpoints could not be written'),
+    });
     return new Node(
       measuredLog,
       documents,
       secrets,
+      audit,
       new AdapterRegistry(adapters),
       folder,
       config,
@@ -207,6 +216,7 @@ export class Node {
     ]);
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
+    this.audit.start();
   }
 
   /**
@@ -231,6 +241,7 @@ export class Node {
     await this.projectionJobs.stop();
     await this.processing.stop();
     await this.leases.stop();
+    await this.audit.stop();
     await this.log.close();
     await this.documents.close();
   }
