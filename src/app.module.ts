@@ -13,6 +13,11 @@ import { GetAgentHandler, GetRuntimeStateHandler, ListAgentsHandler } from './ag
 import { AgentsController } from './agents/agents.controller';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
+import { AsOf } from './audit/as-of';
+import { Audit } from './audit/audit';
+import { AuditController } from './audit/audit.controller';
+import { RunBundle } from './audit/bundle';
+import { Why } from './audit/why';
 import { Gate } from './auth/gate';
 import { BudgetReview } from './budgets/budget-review';
 import {
@@ -123,6 +128,7 @@ const controllers = [
   CostsController,
   BudgetsController,
   TimersController,
+  AuditController,
   ProjectionsController,
   LiveController,
   HealthController,
@@ -134,6 +140,8 @@ const controllers = [
 @Module({})
 export class AppModule {
   static of(node: Node, gate: Gate): DynamicModule {
+    const why = new Why(node.log, node.processing.feed);
+    const bundles = new RunBundle(node.log, node.readModels, node.audit, why, node.clock);
     const parts: Provider[] = [
       { provide: CLOCK, useValue: node.clock },
       { provide: EVENT_LOG, useValue: node.log },
@@ -154,6 +162,10 @@ export class AppModule {
       { provide: NodeHealth, useValue: node.health },
       { provide: Metrics, useValue: node.metrics },
       { provide: SecretStore, useValue: node.secrets },
+      { provide: Audit, useValue: node.audit },
+      { provide: AsOf, useValue: new AsOf(node.log, node.processing.feed) },
+      { provide: Why, useValue: why },
+      { provide: RunBundle, useValue: bundles },
       { provide: LiveStreams, useValue: node.live },
       { provide: Gate, useValue: gate },
       { provide: RunLogReader, useValue: new RunLogReader(node.log) },

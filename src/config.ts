@@ -99,6 +99,16 @@ const settings = {
     about: "how long an http agent's answer may be",
     schema: wholeNumber(1_024, 1e12).default(1024 * 1024 * 1024),
   },
+  auditCheckpointEvents: {
+    env: 'REVEILLE_AUDIT_CHECKPOINT_EVENTS',
+    about: 'after how many events a signed checkpoint covers them',
+    schema: wholeNumber(1, 100_000).default(10_000),
+  },
+  auditCheckpointSec: {
+    env: 'REVEILLE_AUDIT_CHECKPOINT_SEC',
+    about: 'how long an event waits at most for a checkpoint that covers it, in seconds',
+    schema: wholeNumber(1, 86_400).default(300),
+  },
   auth: {
     env: 'REVEILLE_AUTH',
     about: 'token, or none (only with a loopback host)',

@@ -1,4 +1,5 @@
 import { agentEventShapes } from './agents/domain/agent.events';
+import { auditEventShapes } from './audit/domain/audit.events';
 import { companyEventShapes } from './companies/domain/company.events';
 import { externalKeyEventShapes } from './event-log/external-keys';
 import { migrationEventShapes } from './event-log/migration';
@@ -12,6 +13,7 @@ export const eventShapes: EventShapes = {
   ...companyEventShapes,
   ...runEventShapes,
   ...runLogEventShapes,
+  ...auditEventShapes,
   ...externalKeyEventShapes,
   ...migrationEventShapes,
 };

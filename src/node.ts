@@ -16,6 +16,7 @@ import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
 import { isStopped } from './budgets/domain/budget';
 import { BudgetReview } from './budgets/budget-review';
 import { budgetReviewSaga } from './budgets/sagas/budget-review.saga';
+import { Audit } from './audit/audit';
 import type { Backends } from './backends';
 import { CompaniesStore } from './companies/companies.store';
 import { CompanyStop } from './companies/company-stop';
@@ -107,6 +108,7 @@ export class Node {
     readonly log: EventLog,
     readonly documents: DocumentStore,
     readonly secrets: SecretStore,
+    readonly audit: Audit,
     readonly adapters: AdapterRegistry,
     folder: DataFolder,
     config: Config,
@@ -193,11 +195,19 @@ export class Node {
   ): Promise<Node> {
     const secrets = await SecretStore.open(folder.path);
     const metrics = new Metrics();
-    const ownLog = inCurrentShape(measured(log, metrics), eventShapes);
+    const measuredLog = measured(log, metrics);
+    const ownLog = inCurrentShape(measuredLog, eventShapes);
+    const audit = await Audit.open({
+      ...{ log: measuredLog, documents, clock, nodeId: folder.nodeId, dataFolder: folder.path },
+      everyEvents: config.auditCheckpointEvents,
+      everySec: config.auditCheckpointSec,
+      onFault: (err) => logger.error({ err }, 'checkpoints could not be written'),
+    });
     return new Node(
       ownLog,
       documents,
       secrets,
+      audit,
       new AdapterRegistry(adapters),
       folder,
       config,
@@ -220,6 +230,7 @@ export class Node {
     ]);
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
+    this.audit.start();
   }
 
   /**
@@ -244,6 +255,7 @@ export class Node {
     await this.projectionJobs.stop();
     await this.processing.stop();
     await this.leases.stop();
+    await this.audit.stop();
     await this.log.close();
     await this.documents.close();
   }

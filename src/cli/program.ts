@@ -4,6 +4,7 @@ import { ownVersion } from '../version';
 import { addAgentCommands } from './agent.commands';
 import { addBudgetCommands } from './budget.commands';
 import { ReveilleError } from '../client';
+import { addAuditCommands } from './audit.commands';
 import { addCompanyCommands } from './company.commands';
 import { addCostCommands } from './cost.commands';
 import { addEventsCommand } from './events.command';
@@ -25,7 +26,8 @@ const exitCodesHelp = `
 Exit codes:
   0  done
   1  what was asked for has failed or was refused; with \`wake --wait\`: the run did not succeed;
-     with \`projections compare\`: a document is not what the log makes of it
+     with \`projections compare\`: a document is not what the log makes of it; with \`audit verify\`: something is
+     not what was written
   2  wrong usage, or a wrong setting
   3  the server cannot be reached, or does not let you in`;
 
@@ -53,6 +55,7 @@ function createProgram(startServer: StartServer, migrateLog: MigrateLog): Comman
   addStatusCommand(program);
   addOperationCommands(program);
   addProjectionCommands(program);
+  addAuditCommands(program);
   addMigrateCommand(program, migrateLog);
   program.commandsGroup('Who is there:');
   addCompanyCommands(program);

@@ -11,6 +11,8 @@ interface JobOptions extends ClientOptions {
   all?: boolean;
   /** False with `--no-wait`. */
   wait: boolean;
+  /** False with `--no-swap`. */
+  swap?: boolean;
 }
 
 /** How often progress is told. */
@@ -19,21 +21,28 @@ const TELL_EVERY_MS = 2_000;
 export function addProjectionCommands(program: Command): void {
   const projections = program
     .command('projections')
-    .description('read models, and what else follows the log: list, compare, rebuild, retry');
+    .description('read models, and what else follows the log: list, compare, rebuild, swap, retry');
   clientCommand(projections, 'list', 'how far each has come, and which has stopped (the default)', {
     isDefault: true,
   }).action(list);
   jobCommand(projections, 'compare', 'whether the documents are what the log makes of them').addHelpText(
     'after',
-    '\nThe exit code is 0 where they all are, and 1 where one is not. While two sets of documents are compared,\n' +
-      'the projection waits; reads go on.' +
+    '\nThe exit code is 0 where they all are, and 1 where one is not. Documents that change meanwhile are compared as\n' +
+      'they were; reads and writes go on.' +
       '\nWith --json the answer is {equal, items: [job]}, where a job has what was found as its `result`.',
   );
-  jobCommand(projections, 'rebuild', 'make the documents anew from the log').addHelpText(
+  const rebuild = jobCommand(projections, 'rebuild', 'make the documents anew from the log');
+  rebuild.addOption(new Option('--no-swap', 'compare them with the live ones, and let them wait for a swap'));
+  rebuild.addHelpText(
     'after',
     '\nReads are answered from the old documents until the new ones are complete. A rebuild goes on without this\n' +
       'command, and over a restart of the server; `projections cancel` ends it.' +
       '\nWith --json the answer is {items: [job]}.',
+  );
+  jobCommand(
+    projections,
+    'swap',
+    'let the documents that a rebuild has made take the place of the live ones',
   );
   clientCommand(projections, 'retry <name>', 'let one that has stopped try again').action(retry);
   clientCommand(projections, 'cancel <name>', 'end the rebuild or comparison that goes on').action(cancel);
@@ -71,7 +80,11 @@ async function perform(
   const api = clientFor(options);
   const items: JobAnswer[] = [];
   for (const projection of await namesOf(api, name, options)) {
-    const started = await api.startProjectionJob(kind, projection);
+    const started = await api.startProjectionJob(
+      kind,
+      projection,
+      options.swap === false ? { swap: false } : undefined,
+    );
     const job = options.wait ? await untilOver(api, started, options) : started;
     items.push(job);
     if (!options.json) tell(job);
@@ -105,8 +118,9 @@ async function untilOver(api: ReveilleClient, started: JobAnswer, { json }: JobO
   return job;
 }
 
-function isWell({ status, result }: JobAnswer): boolean {
-  return status === 'succeeded' && (result === null || result.equal);
+/** A rebuild is there to make a difference. */
+function isWell({ kind, status, result }: JobAnswer): boolean {
+  return status === 'succeeded' && (kind !== 'compare' || result === null || result.equal);
 }
 
 function tell(job: JobAnswer): void {
@@ -116,7 +130,11 @@ function tell(job: JobAnswer): void {
       `${projection}: the ${kind} ${status === 'failed' ? `has failed: ${error}` : 'was cancelled'}`,
     ]);
   } else if (status !== 'succeeded') printLines([`${projection}: ${kind} ${progressText(job)}`]);
-  else printLines(result === null ? [rebuiltText(job)] : comparisonLines(projection, result));
+  else if (result === null) printLines([rebuiltText(job)]);
+  else {
+    const waits = `${projection}: \`reveille projections swap ${projection}\` makes the rebuilt documents the live ones`;
+    printLines([...comparisonLines(projection, result), ...(kind === 'rebuild' ? [waits] : [])]);
+  }
 }
 
 async function retry(name: string, options: ClientOptions): Promise<void> {

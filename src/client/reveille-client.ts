@@ -1,3 +1,4 @@
+import { bodyBytes, jsonLines } from './body';
 import type { Call, ConnectionOptions } from './connection';
 import { Connection, path } from './connection';
 import { followFeed, followRun } from './follow';
@@ -10,6 +11,7 @@ import type {
   AgentView,
   BudgetRequest,
   BudgetView,
+  AsOfAnswer,
   CompanyRequest,
   CompanyView,
   ConsumerAnswer,
@@ -18,6 +20,7 @@ import type {
   FollowQuery,
   Grouping,
   JobAnswer,
+  KeysAnswer,
   LiveMessage,
   LogAnswer,
   LogPlace,
@@ -35,9 +38,11 @@ import type {
   SecretView,
   StatusChange,
   Ticked,
+  VerificationStep,
   WakeAnswer,
   WakeRequest,
   WakeupView,
+  WhyAnswer,
 } from './types';
 import type { Waiting } from './until';
 import { followJob, untilRun, untilSettled } from './until';
@@ -264,13 +269,74 @@ export class ReveilleClient {
     return this.post('/v1/admin/reap', { body });
   }
 
+  /** The public key that checkpoints are signed with. */
+  auditKey(): Promise<KeysAnswer> {
+    return this.connection.json('/v1/audit/key');
+  }
+
+  /** Covers everything that is on the log by a signed checkpoint. */
+  signCheckpoint(): Promise<{ number: number; sha256: string }> {
+    return this.post('/v1/audit/checkpoints');
+  }
+
+  /**
+   * Whether the log is what was written: what is found and how far it is, and at the end the result.
+   *
+   * @param query `after`: the position at which an earlier one was stopped
+   */
+  verifyLog(
+    query: { stream?: string; companyId?: string; after?: string } = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<VerificationStep> {
+    return jsonLines(this.connection, '/v1/audit/verify', { query, signal });
+  }
+
+  /**
+   * Everything that the log holds of a company, as NDJSON for others to verify.
+   *
+   * @param query `after`: the position of the last line of an export that was broken off
+   */
+  exportCompany(
+    query: { companyId: string; after?: string },
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    return bodyBytes(this.connection, '/v1/audit/export', { query, signal });
+  }
+
+  /** An agent, a run, or the spend of a company as of a position or a time: one of each is named. */
+  asOf(query: {
+    agentId?: string;
+    runId?: string;
+    companyId?: string;
+    groupBy?: Grouping;
+    position?: string;
+    at?: string;
+  }): Promise<AsOfAnswer> {
+    return this.connection.json('/v1/audit/as-of', { query });
+  }
+
+  /** What led to a run or a wakeup, what was decided, and what came of it. */
+  why(query: { runId?: string; wakeupId?: string }): Promise<WhyAnswer> {
+    return this.connection.json('/v1/audit/why', { query });
+  }
+
+  /** All about one run, as NDJSON. */
+  bundle(runId: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    return bodyBytes(this.connection, path`/v1/audit/runs/${runId}/bundle`, { signal });
+  }
+
   /** How far projections and sagas have come. */
   projections(): Promise<ConsumersAnswer> {
     return this.connection.json('/v1/admin/projections');
   }
 
-  startProjectionJob(kind: JobAnswer['kind'], projection: string): Promise<JobAnswer> {
-    return this.post(path`/v1/admin/projections/${projection}/${kind}`);
+  /** @param body of a rebuild: with `swap: false` what it makes waits until it is swapped in */
+  startProjectionJob(
+    kind: JobAnswer['kind'],
+    projection: string,
+    body?: { swap: boolean },
+  ): Promise<JobAnswer> {
+    return this.post(path`/v1/admin/projections/${projection}/${kind}`, body && { body });
   }
 
   /** Lets one that has stopped try again. */

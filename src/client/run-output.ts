@@ -1,3 +1,4 @@
+import { bodyBytes } from './body';
 import type { Connection } from './connection';
 import { path } from './connection';
 import type { LogAnswer, LogPlace, Page, RunEventView, RunView } from './types';
@@ -17,28 +18,14 @@ interface Runs {
 }
 
 /** The bytes of a log that are there when the server gets the request. */
-export async function* logBytes(
+export function logBytes(
   connection: Connection,
   runId: string,
   place: LogPlace,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const call = { query: { ...place }, headers: { accept: 'text/plain' }, signal };
-  const { body } = await connection.open(path`/v1/runs/${runId}/log`, call);
-  if (!body) return;
-  const reader = (body as ReadableStream<Uint8Array>).getReader();
-  try {
-    for (;;) {
-      const next = await reader.read().catch((error: unknown) => {
-        throw connection.failure(error, signal);
-      });
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    // Where the reader was not taken to the end, the rest must not be sent.
-    await reader.cancel().catch(() => undefined);
-  }
+  return bodyBytes(connection, path`/v1/runs/${runId}/log`, call);
 }
 
 /** A run's output, every byte once, until the log is closed and read to its end. */

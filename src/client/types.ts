@@ -13,6 +13,13 @@ import type { wakeupSchema } from '../wakeups/wakeup.schemas';
 export type { AgentChangeView, AgentView, RuntimeStateView } from '../agents/agent.view';
 export type { StatusChange } from '../agents/agent.handlers';
 export type { BudgetView } from '../budgets/budget.view';
+export type { AsOfAnswer, KeysAnswer, WhyAnswer } from '../audit/audit.routes';
+export type { Finding } from '../audit/domain/finding';
+export type {
+  VerificationProgress,
+  VerificationResult,
+  VerificationStep,
+} from '../audit/verification/verification';
 export type { CompanyView } from '../companies/company.view';
 export type { CostsView, PriceTableView } from '../costs/costs.routes';
 export type { ReadyView } from '../health/health.routes';

@@ -13,7 +13,7 @@ const priceMicros = z
   .describe('Micro-dollars per million tokens');
 const label = z.string().min(1).max(200);
 
-const costsSchema = z
+export const costsSchema = z
   .object({
     items: z.array(
       z

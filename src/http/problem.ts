@@ -32,6 +32,8 @@ export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   position_past_head: 400,
   position_gone: 410,
   not_caught_up: 503,
+  log_empty: 409,
+  nothing_to_swap: 409,
   log_unavailable: 503,
   documents_unavailable: 503,
   internal: 500,

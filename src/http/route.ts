@@ -65,6 +65,7 @@ export const tags = {
   Live: 'Everything that happens, in its order.',
   Costs: 'What was spent, in micro-dollars: 1 USD is 1,000,000.',
   Secrets: 'Values for the environments of agents, kept outside the log.',
+  Audit: 'Proof that the log is what was written, and answers to how and why, months later.',
   Administration: 'By hand, what the server does by itself.',
   Operations: 'For whoever looks after the server. Only the metrics need a token.',
 } as const;

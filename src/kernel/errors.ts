@@ -30,6 +30,8 @@ export const errorCatalogue = {
   position_past_head: 'The position is past the head of the log',
   position_gone: 'The log no longer has the position',
   not_caught_up: 'The read model has not caught up with the position in time',
+  log_empty: 'There is nothing on the log yet',
+  nothing_to_swap: 'No rebuilt documents wait to take the place of the live ones',
   log_unavailable: 'The event log does not answer',
   documents_unavailable: 'The document store does not answer',
   internal: 'Something went wrong inside Reveille',

@@ -10,6 +10,9 @@ export const keyStream = (scope: string, keyHash: string) => `key-${scope}.${key
 /** Tells where a log comes from that was filled from another one; see `event-log/migration.ts`. */
 export const MIGRATION_STREAM = 'migration-log';
 
+/** Signed checkpoints over the heads of all other streams; see `audit/domain/audit.events.ts`. */
+export const AUDIT_STREAM = 'audit-checkpoints';
+
 /** The streams that hold raw log bytes. Projections and sagas never read them. */
 export const LOG_CATEGORY = 'runlog';
 
@@ -18,4 +21,11 @@ export function categoryOf(stream: string): string {
   const dash = stream.indexOf('-');
   if (dash <= 0) throw new Error(`stream name without a category: ${stream}`);
   return stream.slice(0, dash);
+}
+
+/** Whose stream it is: `run-<companyId>.<runId>` → the company's id. Of a stream that is nobody's, what stands there. */
+export function ownerOf(stream: string): string {
+  const from = categoryOf(stream).length + 1;
+  const dot = stream.indexOf('.', from);
+  return stream.slice(from, dot < 0 ? undefined : dot);
 }

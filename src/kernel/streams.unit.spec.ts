@@ -4,6 +4,7 @@ import {
   categoryOf,
   companyStream,
   keyStream,
+  ownerOf,
   runLogStream,
   runStream,
 } from './streams';
@@ -18,6 +19,13 @@ test.each([
   expect(name).toBe(expected);
   expect(categoryOf(name)).toBe(category);
 });
+
+test.each([
+  agentStream('0190-a', 'x'),
+  runLogStream('0190-a', 'x'),
+  companyStream('0190-a'),
+  keyStream('0190-a', 'x'),
+])('%s belongs to its company', (name) => expect(ownerOf(name)).toBe('0190-a'));
 
 test('the log bytes are in a category of their own', () => {
   expect(categoryOf(runLogStream('c', 'x'))).toBe(LOG_CATEGORY);

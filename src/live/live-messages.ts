@@ -6,6 +6,7 @@ import type {
   RunQueued,
 } from '../agents/domain/agent.events';
 import type { BudgetNotice } from '../budgets/domain/budget';
+import type { AuditEvent } from '../audit/domain/audit.events';
 import type { CompanyEvent } from '../companies/domain/company.events';
 import type { LedgerEvent } from '../costs/domain/ledger';
 import { entryOf } from '../costs/domain/ledger';
@@ -28,7 +29,8 @@ type ToldEvent =
   | DomainEvent<'LogFinalized', LogFinalizedData>
   /** Its thing is registered right after it. */
   | DomainEvent<'ExternalKeyReserved'>
-  | MigrationEvent;
+  | MigrationEvent
+  | AuditEvent;
 
 type Told<Type extends ToldEvent['type']> = Recorded<Extract<ToldEvent, { type: Type }>>;
 
@@ -166,6 +168,8 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
   LogMigrationStarted: () => [],
   LogMigrationPadded: () => [],
   LogMigrated: () => [],
+  CheckpointHeadsRecorded: () => [],
+  CheckpointSigned: () => [],
 };
 
 /** The messages that a recorded JSON event gives: always the same ones, wherever and whenever it is asked. */

@@ -85,6 +85,8 @@ const examples: DomainEvent[] = [
   { type: 'LogMigrationStarted', data: { oldHead: '9', firstEventId: 'e' } },
   { type: 'LogMigrationPadded', data: { padding: '-' } },
   { type: 'LogMigrated', data: { events: 9, streams: 2, checkpoints: {} } },
+  { type: 'CheckpointHeadsRecorded', data: { number: 1, root: 'r', heads: [] } },
+  { type: 'CheckpointSigned', data: { statement: '{}', signature: 's' } },
 ];
 
 function recorded(event: DomainEvent): Recorded {

@@ -27,8 +27,13 @@ export class ProjectionsController {
   }
 
   @Handles(routes.rebuildProjection)
-  rebuild(@Input() { params }: InputOf<typeof routes.rebuildProjection>): Promise<JobAnswer> {
-    return this.jobs.request('rebuild', params.name);
+  rebuild(@Input() { params, body }: InputOf<typeof routes.rebuildProjection>): Promise<JobAnswer> {
+    return this.jobs.request('rebuild', params.name, body);
+  }
+
+  @Handles(routes.swapProjection)
+  swap(@Input() { params }: InputOf<typeof routes.swapProjection>): Promise<JobAnswer> {
+    return this.jobs.request('swap', params.name);
   }
 
   @Handles(routes.compareProjection)

@@ -29,7 +29,7 @@ const comparisonSchema = z
 const jobSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(['rebuild', 'compare']),
+    kind: z.enum(['rebuild', 'compare', 'swap']),
     projection: z.string(),
     status: z
       .enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'interrupted'])
@@ -41,9 +41,12 @@ const jobSchema = z
     requestedAt: timestamp,
     startedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
+    documents: count.describe('How many documents have been compared so far'),
     error: z.string().nullable(),
     ailment: z.string().nullable().describe('What it is trying again because of; null while it works'),
-    result: comparisonSchema.nullable().describe('What a comparison has found'),
+    result: comparisonSchema
+      .nullable()
+      .describe('What a comparison has found, or a rebuild that waits to be swapped in'),
   })
   .meta({ id: 'ProjectionJob' });
 
@@ -85,11 +88,24 @@ export const projectionRoutes = routeTable('Administration', {
     method: 'POST',
     path: '/v1/admin/projections/:name/rebuild',
     summary: 'Make the documents anew from the log',
-    description: 'Reads are answered from the old documents until the new ones are complete.',
-    body: nothing,
+    description:
+      'Reads are answered from the old documents until the new ones are complete. With `swap: false` the new ones are ' +
+      'compared with the live ones, and wait until they are swapped in.',
+    body: z
+      .strictObject({ swap: z.boolean().default(true) })
+      .meta({ id: 'RebuildRequest', examples: [{ swap: false }] }),
     isBodyOptional: true,
     answers: { 202: answer(jobSchema, 'The job; the same one while it goes on') },
     errors: ['projection_not_found', 'projection_busy'],
+  },
+  swapProjection: {
+    method: 'POST',
+    path: '/v1/admin/projections/:name/swap',
+    summary: 'Let the documents that a rebuild has made take the place of the live ones',
+    body: nothing,
+    isBodyOptional: true,
+    answers: { 202: answer(jobSchema, 'The job; the same one while it goes on') },
+    errors: ['projection_not_found', 'projection_busy', 'nothing_to_swap'],
   },
   compareProjection: {
     method: 'POST',

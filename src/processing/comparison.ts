@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Document, DocumentStore, Identified } from '../documents/document-store';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
 import type { Position } from '../kernel/event';
+import type { FrozenView } from './frozen-view';
 import { differingFields } from './differing-fields';
 
 /** Documents may be large, and two pages are in memory at once. */
@@ -37,23 +38,27 @@ export interface Comparison {
 }
 
 /**
- * Compares two collections that nobody writes to meanwhile.
+ * Compares two collections at one position: the one as the view shows it, the other one as it is, since nobody writes to
+ * it meanwhile.
  *
+ * @param onProgress is told how many ids have been compared so far
  * @throws the reason of the signal
  */
 export async function compareCollections(
   documents: DocumentStore,
-  names: { live: string; rebuilt: string },
+  names: { live: string; rebuilt: string; view: FrozenView },
   position: Position,
   signal: AbortSignal,
+  onProgress: (compared: number) => void,
 ): Promise<Comparison> {
   const counts = { live: 0, rebuilt: 0 };
   const hashes = { live: createHash('sha256'), rebuilt: createHash('sha256') };
   const differences: Difference[] = [];
-  let differing = 0;
-  const live = scanAll(documents, names.live, signal);
+  let [differing, compared] = [0, 0];
+  const live = scanAll(documents, names.live, signal, names.view);
   const rebuilt = scanAll(documents, names.rebuilt, signal);
   for await (const pair of paired(live, rebuilt)) {
+    onProgress((compared += 1));
     const text = { live: canonicalText(pair.live), rebuilt: canonicalText(pair.rebuilt) };
     for (const side of ['live', 'rebuilt'] as const) {
       if (text[side] === null) continue;
@@ -103,14 +108,21 @@ function orderOf(a: string | undefined, b: string | undefined): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-async function* scanAll(documents: DocumentStore, collection: string, signal: AbortSignal): Scan {
+async function* scanAll(
+  documents: DocumentStore,
+  collection: string,
+  signal: AbortSignal,
+  view?: FrozenView,
+): Scan {
   let after: string | null = null;
   for (;;) {
     signal.throwIfAborted();
     const page: Identified<Document>[] = await documents.scan(collection, after, PAGE);
-    yield* page;
-    if (page.length < PAGE) return;
-    after = page.at(-1)!.id;
+    const isLast = page.length < PAGE;
+    const last: string | null = isLast ? null : page.at(-1)!.id;
+    yield* view ? view.asItWas(page, last) : page;
+    if (isLast) return;
+    after = last;
     // A store in this process answers at once, time after time: nothing else would get its turn.
     await new Promise(setImmediate);
   }

@@ -9,6 +9,10 @@ export interface RequestedRebuild {
   jobId: string;
   /** ISO 8601. */
   requestedAt: string;
+  /** False: what it has built does not take the live documents' place by itself. Left out: it does. */
+  swap?: boolean;
+  /** It has been built, and waits for that. */
+  waits?: boolean;
 }
 
 interface Pointer {

@@ -7,6 +7,7 @@ import type { Batch } from './feed';
 import type { Progress } from './progress';
 import type { Projection } from './projection';
 import { collectionOf } from './projection';
+import type { FrozenView } from './frozen-view';
 import { UNSTORED_MS, UNSTORED_POSITIONS, untilStored } from './until-stored';
 
 /** How many events are folded before documents and checkpoint are written. */
@@ -15,6 +16,7 @@ const MAX_FOLDED = 1_000;
 /** A projection's documents in one collection: a batch is folded in memory, each document written once with the checkpoint. */
 export class ProjectedCollection {
   private storedAtMs = 0;
+  private view: FrozenView | null = null;
 
   private constructor(
     readonly projection: Projection,
@@ -36,6 +38,11 @@ export class ProjectedCollection {
 
   get checkpoint(): Position {
     return this.stored;
+  }
+
+  /** Lets somebody see the documents as they are now, however they change; null: nobody wants to any more. */
+  showTo(view: FrozenView | null): void {
+    this.view = view;
   }
 
   /** @throws ConsumerFault at an event that cannot be; everything before it has been handled and stored then */
@@ -88,17 +95,18 @@ export class ProjectedCollection {
     const ids = new Set<string>();
     for (const { id } of concerned) if (id !== null) ids.add(id);
     const documents = await this.documents.getPositioned<Document>(this.name, [...ids]);
-    const touched = new Set<string>();
+    const touched = new Map<string, Document | null>();
     for (const { recorded, id } of concerned) {
       if (id === null) continue;
       const { position } = recorded;
       const current = documents.get(id);
       // A batch that was cut off before its checkpoint comes again: what it had written is not folded twice.
       if (current && current.position >= position) continue;
+      if (!touched.has(id)) touched.set(id, current?.document ?? null);
       documents.set(id, { document: this.evolve(current?.document ?? null, recorded), position });
-      touched.add(id);
     }
-    const writes = [...touched].map((id) => ({ id, ...documents.get(id)! }));
+    await this.view?.keep(touched);
+    const writes = [...touched.keys()].map((id) => ({ id, ...documents.get(id)! }));
     const checkpoint = { name: this.name, position: events.at(-1)!.position };
     await this.documents.writeBatch({ collection: this.name, writes, checkpoint });
   }

@@ -4,7 +4,7 @@ import { explanation } from './consumer-fault';
 import type { RequestedRebuild } from './generations';
 import type { ProjectionBuild } from './projection-build';
 
-export type JobKind = 'rebuild' | 'compare';
+export type JobKind = 'rebuild' | 'compare' | 'swap';
 
 /** A rebuild is `interrupted` where its server stops: the next one goes on with it. */
 export type JobStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'interrupted';
@@ -23,11 +23,13 @@ export interface JobView {
   requestedAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  /** How many documents have been compared so far. */
+  documents: number;
   /** Why it has failed. */
   error: string | null;
   /** What it is trying again because of; null while it works. */
   ailment: string | null;
-  /** What a comparison has found. */
+  /** What a comparison has found, or a rebuild that waits to be swapped in. */
   result: Comparison | null;
 }
 
@@ -42,14 +44,16 @@ export class ProjectionJob {
   private error: string | null = null;
   private result: Comparison | null = null;
   private build: ProjectionBuild | null = null;
+  /** How many documents have been compared. */
+  documents = 0;
 
   constructor(
     readonly kind: JobKind,
     readonly projection: string,
-    { jobId, requestedAt }: RequestedRebuild,
+    readonly request: RequestedRebuild,
   ) {
-    this.id = jobId;
-    this.requestedAt = requestedAt;
+    this.id = request.jobId;
+    this.requestedAt = request.requestedAt;
   }
 
   get isOver(): boolean {
@@ -106,6 +110,7 @@ export class ProjectionJob {
       requestedAt,
       startedAt: startedAt?.toISOString() ?? null,
       finishedAt: finishedAt?.toISOString() ?? null,
+      documents: this.documents,
       error,
       ailment: build?.progress.ailment ? explanation(build.progress.ailment) : null,
       result,

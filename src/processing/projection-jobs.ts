@@ -5,6 +5,7 @@ import { uuidv7 } from '../kernel/ids';
 import type { Comparison } from './comparison';
 import { compareCollections } from './comparison';
 import { explanation } from './consumer-fault';
+import { FrozenView } from './frozen-view';
 import type { Processing, ProcessingLogger } from './processing';
 import type { Projection } from './projection';
 import { collectionName } from './projection';
@@ -38,7 +39,8 @@ export class ProjectionJobs {
     for (const runner of this.processing.projectionRunners()) {
       await this.documents.drop(comparedCollection(runner.projection));
       const requested = this.processing.generations.requestedRebuild(runner.projection);
-      if (requested) this.enqueue(new ProjectionJob('rebuild', runner.projection.name, requested), runner);
+      if (requested && !requested.waits)
+        this.enqueue(new ProjectionJob('rebuild', runner.projection.name, requested), runner);
     }
   }
 
@@ -51,9 +53,10 @@ export class ProjectionJobs {
   /**
    * Answers the job that does so: a new one, or the one that is already going on.
    *
-   * @throws DomainError `projection_not_found`, `projection_busy`
+   * @param options of a rebuild: without `swap` what it builds waits until it is swapped in
+   * @throws DomainError `projection_not_found`, `projection_busy`, `nothing_to_swap`
    */
-  async request(kind: JobKind, name: string): Promise<JobView> {
+  async request(kind: JobKind, name: string, { swap = true } = {}): Promise<JobView> {
     const runner = this.runnerOf(name);
     const current = this.current(name);
     if (current && current.kind !== kind) {
@@ -61,11 +64,17 @@ export class ProjectionJobs {
       throw new DomainError('projection_busy', `a ${current.kind} of ${name} is going on`, { job });
     }
     if (current) return this.view(current);
-    const requested = { jobId: uuidv7(), requestedAt: this.clock.now().toISOString() };
+    const { generations } = this.processing;
+    const former = generations.requestedRebuild(runner.projection);
+    if (kind === 'swap' && !former?.waits) throw new DomainError('nothing_to_swap', undefined, { name });
+    const requested = { jobId: uuidv7(), requestedAt: this.clock.now().toISOString(), swap };
     const job = new ProjectionJob(kind, name, requested);
     this.remember(job);
     try {
-      if (kind === 'rebuild') await this.processing.generations.remember(runner.projection, requested);
+      if (kind === 'rebuild') {
+        if (former?.waits) await this.documents.drop(generations.nextCollection(runner.projection));
+        await generations.remember(runner.projection, requested);
+      }
     } catch (error) {
       this.jobs.delete(job.id);
       throw error;
@@ -102,10 +111,7 @@ export class ProjectionJobs {
     try {
       signal.throwIfAborted();
       job.begin(this.clock.now());
-      const isRebuild = job.kind === 'rebuild';
-      if (isRebuild) await this.rebuild(job, runner, signal);
-      const result = isRebuild ? null : await this.compare(job, runner, signal);
-      job.succeed(this.clock.now(), result);
+      job.succeed(this.clock.now(), await this.work(job, runner, signal));
     } catch (error) {
       if (this.stopping.signal.aborted && !job.isCancelled) return job.end('interrupted', this.clock.now());
       if (job.kind === 'rebuild') await this.abandonRebuild(runner.projection);
@@ -113,6 +119,30 @@ export class ProjectionJobs {
       this.logger.error({ err: error, projection: job.projection }, `a ${job.kind} has failed`);
       job.end('failed', this.clock.now(), explanation(error));
     }
+  }
+
+  private async work(
+    job: ProjectionJob,
+    live: ProjectionRunner,
+    signal: AbortSignal,
+  ): Promise<Comparison | null> {
+    if (job.kind === 'compare') return this.compare(job, live, signal);
+    if (job.kind === 'rebuild' && job.request.swap === false) return this.prepare(job, live, signal);
+    await this.rebuild(job, live, signal);
+    return null;
+  }
+
+  /** Builds the next generation, says how it differs from the live one, and leaves it at that. */
+  private async prepare(
+    job: ProjectionJob,
+    live: ProjectionRunner,
+    signal: AbortSignal,
+  ): Promise<Comparison> {
+    const { projection } = live;
+    const { generations } = this.processing;
+    const result = await this.compareWith(job, live, generations.nextCollection(projection), signal);
+    await generations.remember(projection, { ...job.request, waits: true });
+    return result;
   }
 
   /** Builds the next generation, lets it take the live one's place, and has a projection that had stopped try again. */
@@ -134,18 +164,35 @@ export class ProjectionJobs {
     live: ProjectionRunner,
     signal: AbortSignal,
   ): Promise<Comparison> {
-    const { projection } = live;
-    const names = {
-      live: this.processing.generations.liveCollection(projection),
-      rebuilt: comparedCollection(projection),
-    };
+    const rebuilt = comparedCollection(live.projection);
     try {
-      const build = await this.open(job, projection, names.rebuilt);
-      return await build.meet(live, signal, (position) =>
-        compareCollections(this.documents, names, position, signal),
-      );
+      return await this.compareWith(job, live, rebuilt, signal);
     } finally {
-      await this.cleanUp(() => this.documents.drop(names.rebuilt));
+      await this.cleanUp(() => this.documents.drop(rebuilt));
+    }
+  }
+
+  /** Folds the log into a collection, and compares that with the live one as it was then. The live one goes on. */
+  private async compareWith(
+    job: ProjectionJob,
+    live: ProjectionRunner,
+    rebuilt: string,
+    signal: AbortSignal,
+  ): Promise<Comparison> {
+    const build = await this.open(job, live.projection, rebuilt);
+    const view = new FrozenView();
+    try {
+      const position = await build.meet(live, signal, async (reached) => {
+        live.showTo(view);
+        return reached;
+      });
+      const names = { live: this.processing.generations.liveCollection(live.projection), rebuilt, view };
+      return await compareCollections(this.documents, names, position, signal, (compared) => {
+        job.documents = compared;
+      });
+    } finally {
+      live.showTo(null);
+      view.release();
     }
   }
 

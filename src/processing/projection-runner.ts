@@ -1,6 +1,7 @@
 import type { DocumentStore } from '../documents/document-store';
 import type { Position } from '../kernel/event';
 import type { Feed } from './feed';
+import type { FrozenView } from './frozen-view';
 import { Progress } from './progress';
 import { ProjectedCollection } from './projected-collection';
 import type { Projection } from './projection';
@@ -54,6 +55,11 @@ export class ProjectionRunner {
   /** Does something between two batches: until it is done, the live documents stay as they are at the position. */
   hold<T>(work: (position: Position) => Promise<T>): Promise<T> {
     return this.turns.take(() => work(this.progress.reached));
+  }
+
+  /** Lets somebody see the live documents as they are now, while they go on changing; for whoever holds it. */
+  showTo(view: FrozenView | null): void {
+    this.collection.showTo(view);
   }
 
   /** Goes on with other documents; for whoever holds it. @param collection one that is at the same position */

@@ -1,7 +1,7 @@
 import type { OpenApiDocument } from '../../../src/openapi/openapi-document';
 import { ApiContract } from '../../support/api-contract';
 import type { Answer, TestServer } from '../../support/server';
-import { startTestServer } from '../../support/server';
+import { startTestServer, waitUntil } from '../../support/server';
 import type { Agent, Company, Run, Woken } from '../http/client';
 import { agentBody, Gate, head, shell, UNKNOWN_ID, untilFinal, untilRunning } from '../http/client';
 
@@ -17,6 +17,7 @@ beforeAll(async () => {
   server = await startTestServer({ testClock: true });
   const { body } = await server.api<OpenApiDocument>('GET', '/openapi.json');
   contract = new ApiContract(body);
+  await refused('log_empty', 'POST', '/v1/audit/checkpoints');
   company = await call<Company>(201, 'POST', '/v1/companies', { name: 'Acme', externalKey: 'acme' });
 });
 afterAll(() => server.close());
@@ -236,6 +237,13 @@ test('projections', async () => {
   const { id } = await call<{ id: string }>(202, 'POST', `${path}/runs/compare`);
   await call(200, 'POST', `/v1/admin/jobs/${id}/cancel`);
   await call(202, 'POST', `${path}/agents/rebuild`);
+  await refused('nothing_to_swap', 'POST', `${path}/companies/swap`);
+  await call(202, 'POST', `${path}/companies/rebuild`, { swap: false });
+  await waitUntil(async () => {
+    const { items } = (await server.api<{ items: { name: string; job: object | null }[] }>('GET', path)).body;
+    return items.every(({ job }) => job === null);
+  }, 'no job goes on');
+  await call(202, 'POST', `${path}/companies/swap`);
   await call(200, 'POST', `${path}/runs/retry`);
   await call(200, 'GET', `/v1/admin/jobs/${id}`);
   await refused('projection_not_found', 'POST', `${path}/nothing/rebuild`);
@@ -243,6 +251,24 @@ test('projections', async () => {
   await refused('job_not_found', 'GET', `/v1/admin/jobs/${UNKNOWN_ID}`);
   await refused('bad_request', 'POST', `${path}/runs/compare`, { colour: 'red' });
   await call(200, 'GET', '/health/ready');
+});
+
+test('audit', async () => {
+  await call(200, 'GET', '/v1/audit/key');
+  await call(200, 'POST', '/v1/audit/checkpoints');
+  await call(200, 'GET', '/v1/audit/verify');
+  await call(200, 'GET', '/v1/audit/verify', undefined, { accept: 'application/x-ndjson' });
+  await call(200, 'GET', `/v1/audit/export?companyId=${company.id}`);
+  const { id } = await register();
+  const { run, wakeup } = await call<Woken>(202, 'POST', `/v1/agents/${id}/wakeups`);
+  await untilFinal(server, run!.id);
+  const position = await head(server);
+  for (const what of [`agentId=${id}`, `runId=${run!.id}`, `companyId=${company.id}&groupBy=agent`]) {
+    await call(200, 'GET', `/v1/audit/as-of?${what}&position=${position}`);
+  }
+  await call(200, 'GET', `/v1/audit/why?wakeupId=${wakeup.id}`);
+  await call(200, 'GET', `/v1/audit/runs/${run!.id}/bundle`);
+  await refused('bad_request', 'GET', '/v1/audit/why');
 });
 
 test('every answer was as the document says', () => {

@@ -2,7 +2,7 @@ import pino from 'pino';
 import { openBackends } from '../../../src/backends';
 import type { ConsumerAnswer, JobAnswer } from '../../../src/client';
 import { environmentForAgents, readConfig } from '../../../src/config';
-import type { Document, DocumentStore } from '../../../src/documents/document-store';
+import type { Document, DocumentStore, Identified } from '../../../src/documents/document-store';
 import type { StoredEvent } from '../../../src/kernel/event';
 import { startServer } from '../../../src/server';
 import { Gate } from '../../support/gate';
@@ -75,9 +75,9 @@ export class ProjectionBench {
     return (await this.consumers()).find((consumer) => consumer.name === name)!;
   }
 
-  async start(kind: 'rebuild' | 'compare', name: string): Promise<JobAnswer> {
+  async start(kind: JobAnswer['kind'], name: string, body?: object): Promise<JobAnswer> {
     return expectStatus(
-      await this.server.api<JobAnswer>('POST', `/v1/admin/projections/${name}/${kind}`),
+      await this.server.api<JobAnswer>('POST', `/v1/admin/projections/${name}/${kind}`, body),
       202,
     );
   }
@@ -91,8 +91,19 @@ export class ProjectionBench {
     return waitUntil(look, `job ${id} is over`, 60_000);
   }
 
-  async perform(kind: 'rebuild' | 'compare', name: string): Promise<JobAnswer> {
-    return this.over(await this.start(kind, name));
+  async perform(kind: JobAnswer['kind'], name: string, body?: object): Promise<JobAnswer> {
+    return this.over(await this.start(kind, name, body));
+  }
+
+  /** The texts of all documents of a collection, by id. */
+  async texts(collection: string): Promise<Map<string, string>> {
+    const texts = new Map<string, string>();
+    for (let after: string | null = null; ;) {
+      const page: Identified<Document>[] = await this.documents.scan(collection, after, 500);
+      for (const { id, document } of page) texts.set(id, JSON.stringify(document));
+      if (page.length < 500) return texts;
+      after = page.at(-1)!.id;
+    }
   }
 
   /** Changes a document as nobody should: null removes it. */
