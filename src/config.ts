@@ -99,6 +99,11 @@ const settings = {
     about: "how long an http agent's answer may be",
     schema: wholeNumber(1_024, 1e12).default(1024 * 1024 * 1024),
   },
+  adapters: {
+    env: 'REVEILLE_ADAPTERS',
+    about: 'modules that bring further kinds of agents, with commas between them; the flag may be repeated',
+    schema: z.string().default('').transform(modulePaths),
+  },
   auth: {
     env: 'REVEILLE_AUTH',
     about: 'token, or none (only with a loopback host)',
@@ -115,6 +120,11 @@ const settings = {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   },
 } as const;
+
+function modulePaths(list: string): string[] {
+  const paths = list.split(',').map((path) => path.trim());
+  return paths.filter((path) => path !== '').map((path) => resolve(path));
+}
 
 export type SettingName = keyof typeof settings;
 

@@ -19,6 +19,7 @@ test('every setting has a flag, a variable and a default', () => {
     ['--back-within-sec', 'REVEILLE_BACK_WITHIN_SEC'],
     ['--http-private-addresses', 'REVEILLE_HTTP_PRIVATE_ADDRESSES'],
     ['--http-answer-bytes', 'REVEILLE_HTTP_ANSWER_BYTES'],
+    ['--adapters', 'REVEILLE_ADAPTERS'],
     ['--auth', 'REVEILLE_AUTH'],
     ['--test-clock', 'REVEILLE_TEST_CLOCK'],
     ['--log-level', 'REVEILLE_LOG_LEVEL'],

@@ -52,6 +52,11 @@ export class RunFolder {
     return join(this.path, 'work');
   }
 
+  /** Holds the value of a variable that only who looks for it is to see. */
+  envFile(name: string): string {
+    return join(this.path, `value-${name}`);
+  }
+
   spoolFile(stream: OutputStream): string {
     return join(this.path, stream);
   }
@@ -65,6 +70,7 @@ export class RunFolder {
     context: Readonly<Record<string, unknown>>,
     stdin: string | null,
     sealedSecrets: string | null = null,
+    envFiles: readonly (readonly [name: string, value: string])[] = [],
   ): Promise<void> {
     try {
       for (const mark of WRAPPER_FILES) await rm(join(this.path, mark), { force: true });
@@ -72,6 +78,7 @@ export class RunFolder {
       await writeFile(this.contextFile, JSON.stringify(context), { mode: 0o600 });
       if (stdin !== null) await writeFile(this.stdinFile, stdin, { mode: 0o600 });
       if (sealedSecrets !== null) await writeFile(this.secretsFile, sealedSecrets, { mode: 0o600 });
+      for (const [name, value] of envFiles) await writeFile(this.envFile(name), value, { mode: 0o600 });
       for (const stream of SPOOLS) {
         await writeFile(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
       }
@@ -86,6 +93,11 @@ export class RunFolder {
   filesForAgent(hasStdin: boolean): { stdin: string; stdout: string; stderr: string } {
     const stdin = hasStdin ? this.stdinFile : '/dev/null';
     return { stdin, stdout: this.spoolFile('stdout'), stderr: this.spoolFile('stderr') };
+  }
+
+  /** When it was made ready for the process that was started last, by this machine's clock. */
+  async madeAt(): Promise<Date> {
+    return (await stat(this.contextFile)).mtime;
   }
 
   exists(): Promise<boolean> {
