@@ -109,6 +109,11 @@ const settings = {
     about: 'how long an event waits at most for a checkpoint that covers it, in seconds',
     schema: wholeNumber(1, 86_400).default(300),
   },
+  adapters: {
+    env: 'REVEILLE_ADAPTERS',
+    about: 'modules that bring further kinds of agents, with commas between them; the flag may be repeated',
+    schema: z.string().default('').transform(modulePaths),
+  },
   auth: {
     env: 'REVEILLE_AUTH',
     about: 'token, or none (only with a loopback host)',
@@ -125,6 +130,11 @@ const settings = {
     schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'),
   },
 } as const;
+
+function modulePaths(list: string): string[] {
+  const paths = list.split(',').map((path) => path.trim());
+  return paths.filter((path) => path !== '').map((path) => resolve(path));
+}
 
 export type SettingName = keyof typeof settings;
 

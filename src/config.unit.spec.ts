@@ -21,6 +21,7 @@ test('every setting has a flag, a variable and a default', () => {
     ['--http-answer-bytes', 'REVEILLE_HTTP_ANSWER_BYTES'],
     ['--audit-checkpoint-events', 'REVEILLE_AUDIT_CHECKPOINT_EVENTS'],
     ['--audit-checkpoint-sec', 'REVEILLE_AUDIT_CHECKPOINT_SEC'],
+    ['--adapters', 'REVEILLE_ADAPTERS'],
     ['--auth', 'REVEILLE_AUTH'],
     ['--test-clock', 'REVEILLE_TEST_CLOCK'],
     ['--log-level', 'REVEILLE_LOG_LEVEL'],

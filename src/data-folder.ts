@@ -40,6 +40,10 @@ export class DataFolder {
     return join(this.path, 'runs');
   }
 
+  get workspacesFolder(): string {
+    return join(this.path, 'workspaces');
+  }
+
   close(): void {
     this.lock.exec('ROLLBACK');
     closeDatabase(this.lock);

@@ -1,7 +1,12 @@
 import type { Logger } from 'pino';
 import type { Adapter } from './adapters/adapter';
 import { AdapterRegistry } from './adapters/adapter';
+import { claudeAdapter } from './adapters/coding-agents/claude/claude-adapter';
+import { codexAdapter } from './adapters/coding-agents/codex/codex-adapter';
+import { geminiAdapter } from './adapters/coding-agents/gemini-adapter';
+import { opencodeAdapter } from './adapters/coding-agents/opencode-adapter';
 import { httpAdapter } from './adapters/http/http-adapter';
+import { jsonLinesAdapter } from './adapters/json-lines/json-lines-adapter';
 import { processAdapter } from './adapters/process/process-adapter';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
@@ -76,7 +81,15 @@ export const projections = [
 export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga, budgetReviewSaga];
 
 /** The adapters that every server knows. */
-export const builtInAdapters: readonly Adapter[] = [processAdapter, httpAdapter];
+export const builtInAdapters: readonly Adapter[] = [
+  processAdapter,
+  httpAdapter,
+  claudeAdapter,
+  codexAdapter,
+  geminiAdapter,
+  opencodeAdapter,
+  jsonLinesAdapter,
+];
 
 /** The parts of one server, put together: everything but HTTP. */
 export class Node {
@@ -148,6 +161,7 @@ export class Node {
       secrets,
       nodeId,
       runsFolder: folder.runsFolder,
+      workspacesFolder: folder.workspacesFolder,
       environment,
       apiUrl: () => this.url,
       http: {

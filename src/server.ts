@@ -10,7 +10,9 @@ import type { Adapter } from './adapters/adapter';
 import { AppModule } from './app.module';
 import { Gate } from './auth/gate';
 import { openBackends } from './backends';
+import { AdaptersUnusable, loadAdapters } from './adapters/load-adapters';
 import type { Config } from './config';
+import { ConfigError } from './config';
 import { DataFolder } from './data-folder';
 import { answerBrokenRequest } from './http/broken-request';
 import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
@@ -48,7 +50,7 @@ export interface StartOptions {
  * Starts a node with its HTTP face.
  *
  * @param open how its stores are opened: a test may put something between
- * @throws DataFolderInUse, StoreUnusable, and the abort reason when `stop` aborts meanwhile
+ * @throws ConfigError, DataFolderInUse, StoreUnusable, and the abort reason when `stop` aborts meanwhile
  */
 export async function startServer(
   config: Config,
@@ -57,6 +59,7 @@ export async function startServer(
   open = openBackends,
   { stop = new AbortController().signal, adapters = builtInAdapters }: StartOptions = {},
 ): Promise<RunningServer> {
+  const furtherAdapters = await adaptersOf(config, adapters);
   const folder = DataFolder.open(config.dataDir);
   const logger = processLogger.child({ nodeId: folder.nodeId });
   const backends = await open(config, folder, logger, stop).catch((error: unknown) => {
@@ -70,7 +73,7 @@ export async function startServer(
     environmentForAgents,
     config.testClock ? new TestClock() : systemClock,
     logger,
-    adapters,
+    [...adapters, ...furtherAdapters],
   );
   const { app, routes } = await createApp(
     node,
@@ -93,6 +96,15 @@ export async function startServer(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function adaptersOf({ adapters }: Config, known: readonly Adapter[]): Promise<Adapter[]> {
+  try {
+    return await loadAdapters(adapters, known);
+  } catch (error) {
+    if (!(error instanceof AdaptersUnusable)) throw error;
+    throw new ConfigError(`--adapters: ${error.message}`);
   }
 }
 

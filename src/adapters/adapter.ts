@@ -1,4 +1,7 @@
 import type { z } from 'zod';
+import type { OutputReader, ReadingContext } from './output-reader';
+
+export type * from './output-reader';
 
 /**
  * How an agent is executed. A `local` adapter says which command stands for a run and leaves the rest (spool, limits,
@@ -14,6 +17,10 @@ export interface LocalAdapter<Config = unknown> {
    * @throws where the configuration and the context don't fit together
    */
   prepare(config: Config, run: InvocationContext): LocalInvocation | Promise<LocalInvocation>;
+  /**
+   * How to understand what the program writes to its standard output. Without it, output is recorded and not understood.
+   */
+  reader?(config: Config, run: InvocationContext, context: ReadingContext): OutputReader;
 }
 
 /** A `remote` adapter says which HTTP request stands for a run; the answer is the run, and the runner takes it in. */
@@ -36,6 +43,11 @@ export interface InlineAdapter<Config = unknown> {
   execute(config: Config, run: InvocationContext, signal: AbortSignal): Promise<void>;
 }
 
+/** What a module is given that makes its adapters: it need not bring a copy of its own. */
+export interface AdapterTools {
+  z: typeof z;
+}
+
 export type Adapter = LocalAdapter | RemoteAdapter | InlineAdapter;
 
 export interface InvocationContext {
@@ -50,10 +62,14 @@ export interface InvocationContext {
 export interface LocalInvocation {
   command: string;
   args: readonly string[];
-  /** null: the run's own folder. */
+  /** null: a folder that is made for it, see `workspace`. */
   cwd: string | null;
+  /** Whose folder that is: the run's, which goes with it (the default), or the agent's, which stays. */
+  workspace?: 'run' | 'agent';
   /** Beside the allow-listed environment of the server and the REVEILLE_* variables. */
   env: Readonly<Record<string, ConfiguredValue>>;
+  /** Values that only who looks for them is to see: each is in a file of its own, and the variable holds its path. */
+  envFiles?: Readonly<Record<string, ConfiguredValue>>;
   stdin: string | null;
 }
 

@@ -10,7 +10,9 @@ type ServeFlags = Partial<Record<SettingName, string>> & { config?: string; demo
 export function addServeCommand(program: Command, startServer: StartServer): void {
   const command = program.command('serve').description('start a server');
   for (const { flag, env, about, byDefault } of settingFlags()) {
-    command.option(`${flag} <value>`, `${about} (or ${env}; default: ${byDefault})`);
+    const explained = `${about} (or ${env}; default: ${byDefault || 'none'})`;
+    if (flag === '--adapters') command.option(`${flag} <value>`, explained, collect);
+    else command.option(`${flag} <value>`, explained);
   }
   command
     .option('--config <file>', 'a JSON object of settings, under what flags and environment say')
@@ -22,4 +24,9 @@ export function addServeCommand(program: Command, startServer: StartServer): voi
       if (once && !demo) command.error('error: --once needs --demo');
       process.exitCode = await serve(startServer, { flags, configFile, demo, once });
     });
+}
+
+/** A flag that may be repeated. */
+function collect(value: string, before?: string): string {
+  return before === undefined ? value : `${before},${value}`;
 }

@@ -12,7 +12,7 @@ import { aborted, exitInTime, stopSignals } from './stop-signal';
 
 /**
  * How the composition root starts a server.
- * @throws DataFolderInUse, StoreUnusable, what the system answers, and the abort reason when `stop` aborts meanwhile
+ * @throws ConfigError, DataFolderInUse, StoreUnusable, what the system answers, and the abort reason when `stop` aborts meanwhile
  */
 export type StartServer = (
   config: Config,

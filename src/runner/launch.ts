@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { LocalInvocation } from '../adapters/adapter';
 import { secretNames } from '../adapters/adapter';
 import type { RunEventInput } from './run-event-writer';
@@ -27,7 +28,7 @@ interface Launch {
   ended: AbortSignal;
   /** Leaves the run alone, as it is: the server stops. */
   closed: AbortSignal;
-  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'spawner'>;
+  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'spawner' | 'workspacesFolder'>;
 }
 
 /**
@@ -53,17 +54,20 @@ export async function launch({
     const adapter = deps.adapters.get(run.adapterType);
     const local = adapter?.kind === 'local' ? adapter : undefined;
     invocation = await prepare(run, local, { ended, closed });
-    configured = await secrets.resolve(invocation.env);
+    configured = await secrets.resolve({ ...invocation.env, ...invocation.envFiles });
   } catch (error) {
     await events.append(...started);
     throw error;
   }
-  const cwd = invocation.cwd === null ? folder.workFolder : resolve(invocation.cwd);
+  const files = Object.keys(invocation.envFiles ?? {}).map((name) => [name, configured[name]!] as const);
+  for (const [name] of files) configured[name] = folder.envFile(name);
+  const cwd = workingFolder(invocation, run, folder, deps.workspacesFolder);
   const env = agentEnvironment(deps.environment, configured, run, folder, deps.apiUrl());
   const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
   await events.append(...started, ...invoked);
 
-  folder.create(run.context, invocation.stdin, secrets.sealed);
+  folder.create(run.context, invocation.stdin, secrets.sealed, files);
+  if (invocation.cwd === null) mkdirSync(cwd, { recursive: true, mode: 0o700 });
   const command = resolveCommand(invocation.command, cwd, env.PATH);
   const hasStdin = invocation.stdin !== null;
   const process = await spawnWrapper(
@@ -72,6 +76,16 @@ export async function launch({
     closed,
   );
   return release(process, events, ended);
+}
+
+function workingFolder(
+  { cwd, workspace }: LocalInvocation,
+  { agentId }: ClaimedRun,
+  folder: RunFolder,
+  workspacesFolder: string,
+): string {
+  if (cwd !== null) return resolve(cwd);
+  return workspace === 'agent' ? join(workspacesFolder, agentId) : folder.workFolder;
 }
 
 /** The wrapper executes nothing before it gets its line, and gets it only once the process is on the log. */
@@ -94,7 +108,7 @@ async function release(process: SpawnedProcess, events: RunEvents, ended: AbortS
 /** Says what is executed, never a value of the environment, and of long arguments only their beginning. */
 function invokedEvent(
   run: ClaimedRun,
-  { command, args, stdin, env: configured }: LocalInvocation,
+  { command, args, stdin, env: configured, envFiles }: LocalInvocation,
   cwd: string,
   env: Readonly<Record<string, string>>,
 ): RunEventInput {
@@ -105,7 +119,7 @@ function invokedEvent(
     argCount: args.length,
     cwd,
     envNames: Object.keys(env).sort(),
-    secretNames: secretNames(configured),
+    secretNames: secretNames({ ...configured, ...envFiles }),
     stdinBytes: Buffer.byteLength(stdin ?? ''),
   };
   return { eventType: 'adapter.invoke', message: `${run.adapterType}: ${command}`, payload };

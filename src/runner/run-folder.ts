@@ -53,6 +53,11 @@ export class RunFolder {
     return join(this.path, 'work');
   }
 
+  /** Holds the value of a variable that only who looks for it is to see. */
+  envFile(name: string): string {
+    return join(this.path, `value-${name}`);
+  }
+
   spoolFile(stream: OutputStream): string {
     return join(this.path, stream);
   }
@@ -66,6 +71,7 @@ export class RunFolder {
     context: Readonly<Record<string, unknown>>,
     stdin: string | null,
     sealedSecrets: string | null = null,
+    envFiles: readonly (readonly [name: string, value: string])[] = [],
   ): void {
     try {
       if (existsSync(this.path))
@@ -74,6 +80,7 @@ export class RunFolder {
       writeFileSync(this.contextFile, JSON.stringify(context), { mode: 0o600 });
       if (stdin !== null) writeFileSync(this.stdinFile, stdin, { mode: 0o600 });
       if (sealedSecrets !== null) writeFileSync(this.secretsFile, sealedSecrets, { mode: 0o600 });
+      for (const [name, value] of envFiles) writeFileSync(this.envFile(name), value, { mode: 0o600 });
       for (const stream of SPOOLS) {
         writeFileSync(this.spoolFile(stream), '', { mode: 0o600, flag: 'a' });
       }
@@ -88,6 +95,11 @@ export class RunFolder {
   filesForAgent(hasStdin: boolean): { stdin: string; stdout: string; stderr: string } {
     const stdin = hasStdin ? this.stdinFile : '/dev/null';
     return { stdin, stdout: this.spoolFile('stdout'), stderr: this.spoolFile('stderr') };
+  }
+
+  /** When it was made ready for the process that was started last, by this machine's clock. */
+  madeAt(): Date {
+    return statSync(this.contextFile).mtime;
   }
 
   exists(): boolean {

@@ -225,7 +225,12 @@ export class RunLogWriter {
     const { run, origin } = this.source;
     const at = this.deps.clock.now().toISOString();
     const id = derivedUuid(run.runId, type, ...idParts, at);
-    const metadata = { ...origin, schemaVersion: runLogEventShapes[type].version, at, companyId: run.companyId };
+    const metadata = {
+      ...origin,
+      schemaVersion: runLogEventShapes[type].version,
+      at,
+      companyId: run.companyId,
+    };
     return { id, type, data, metadata };
   }
 

@@ -64,6 +64,9 @@ export interface ParsedReport {
   problems: readonly string[];
 }
 
+/** The report of an agent that had nothing to say. */
+export const NOTHING_SAID: RunReport = toReport({});
+
 export const NO_REPORT: ParsedReport = { report: null, problems: [] };
 
 /** Reads a run's result file. None, or an empty one, is no report and no problem. */
@@ -83,6 +86,11 @@ export function parseRunReport(json: string): ParsedReport {
   } catch (error) {
     return { report: null, problems: [jsonProblem(error)] };
   }
+  return reportOf(value);
+}
+
+/** A result that is there as a value. */
+export function reportOf(value: unknown): ParsedReport {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { report: null, problems: ['not a JSON object'] };
   }
@@ -97,6 +105,16 @@ export function parseRunReport(json: string): ParsedReport {
       );
   }
   return { report: toReport(valid), problems };
+}
+
+/** One report out of two: what the first one says goes before what the second one says. */
+export function mergedReports(first: ParsedReport, second: ParsedReport): ParsedReport {
+  const problems = [...first.problems, ...second.problems];
+  if (first.report === null || second.report === null)
+    return { report: first.report ?? second.report, problems };
+  const said = Object.entries(first.report).filter(([, value]) => value !== null && value !== undefined);
+  const clearSession = first.report.clearSession || second.report.clearSession;
+  return { report: { ...second.report, ...Object.fromEntries(said), clearSession }, problems };
 }
 
 /** The report without the secrets that the agent was given, and its error message no longer than anybody reads. */

@@ -24,6 +24,8 @@ export interface RunnerDeps {
   nodeId: string;
   /** Holds a folder for every run that is not over. */
   runsFolder: string;
+  /** Holds a folder for every agent that has one of its own to work in. */
+  workspacesFolder: string;
   /** The part of the server's environment that agents get: PATH, HOME and the like, never a secret. */
   environment: Readonly<Record<string, string>>;
   /** Where agents reach the API; asked when a run starts, since a port may be known only then. */

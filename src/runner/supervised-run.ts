@@ -1,5 +1,6 @@
 import { DomainError } from '../kernel/errors';
 import { untilAvailable } from '../event-log/until-available';
+import type { AgentOutput } from './agent-output';
 import type { EventsFileEvent } from './events-file';
 import { EventsFile } from './events-file';
 import type { ExecutionResult } from './execution-result';
@@ -16,7 +17,8 @@ import { emptyHistory, readHistory } from './run-history';
 import { limitReached } from './run-limits';
 import type { WrittenOutput } from './run-log-writer';
 import { RunLogWriter } from './run-log-writer';
-import { maskedReport, NO_REPORT, readRunReport } from './run-report';
+import type { ParsedReport } from './run-report';
+import { maskedReport, mergedReports, NO_REPORT, readRunReport } from './run-report';
 import { RunSecrets } from './run-secrets';
 import type { RunDeps } from './runner-deps';
 import type { Supervised, SupervisedAgent } from './supervision';
@@ -48,6 +50,8 @@ export abstract class SupervisedRun {
   protected history: RunHistory = emptyHistory();
   /** What people know the files by that the agent reports in. */
   protected abstract readonly reportNames: { result: string; events: string };
+  /** What understands the output of the agent; null where nobody does. */
+  protected output: AgentOutput | null = null;
   /** What the agent wrote, once all of it has been read. */
   private written: WrittenOutput | null = null;
 
@@ -153,6 +157,7 @@ export abstract class SupervisedRun {
         secrets,
         book,
       ),
+      output: this.output,
       givenUp: this.givingUp.signal,
       closed: this.closing.signal,
       watchLimits: (lastOutputAtMs, stop) => this.watchLimits(agent, lastOutputAtMs, stop),
@@ -163,7 +168,7 @@ export abstract class SupervisedRun {
   }
 
   /** Usage is priced when it is booked, by the prices of that moment. */
-  private async bookReports(reports: readonly EventsFileEvent[]): Promise<void> {
+  protected async bookReports(reports: readonly EventsFileEvent[]): Promise<void> {
     if (reports.length === 0) return;
     const { run, deps } = this;
     const tables = await untilAvailable(() => deps.prices(run.companyId), this.closing.signal);
@@ -206,7 +211,7 @@ export abstract class SupervisedRun {
 
   private async conclude(result: ExecutionResult, writer: RunLogWriter): Promise<void> {
     const { areLost, mask } = this.secrets;
-    const { report, problems } = areLost ? NO_REPORT : readRunReport(this.folder.resultFile);
+    const { report, problems } = areLost ? NO_REPORT : await this.reported();
     if (problems.length > 0) {
       await this.recordError(
         'result_malformed',
@@ -222,6 +227,16 @@ export abstract class SupervisedRun {
     await this.folder.remove().catch((err: unknown) => {
       this.deps.logger.warn({ ...this.named, err }, "the run's folder could not be removed");
     });
+  }
+
+  /** What the agent has put into its result file, and over that what its output comes to. */
+  private async reported(): Promise<ParsedReport> {
+    const written = readRunReport(this.folder.resultFile);
+    if (this.output === null) return written;
+    const merged = mergedReports(written, this.output.report(await this.lastOutput('stderr')));
+    // A session that was missing, and that nothing has come in the place of, is not to be asked for again.
+    const isGone = this.history.freshStart !== 'none' && merged.report?.sessionId === null;
+    return isGone ? { ...merged, report: { ...merged.report!, clearSession: true } } : merged;
   }
 
   private async finish(outcome: RunOutcome): Promise<void> {

@@ -1,3 +1,4 @@
+import type { AgentOutput } from './agent-output';
 import type { RunLogWriter, WrittenOutput } from './run-log-writer';
 import type { EndedTree } from './ending';
 import { endTree, waitUntilEmpty } from './ending';
@@ -33,6 +34,8 @@ export interface SupervisionDeps {
   graceMs: number;
   events: RunEvents;
   eventsFile: EventsFile;
+  /** null: the agent's output is recorded, and not understood. */
+  output: AgentOutput | null;
   writer: RunLogWriter;
   secrets: RunSecrets;
   /** Names of the secrets that an earlier server has started the run with. */
@@ -87,12 +90,13 @@ export class Supervision {
       this.stop.abort();
       await work;
       await this.recorder?.close();
+      await this.deps.output?.close();
     }
   }
 
   /** Never rejects: what goes wrong ends the run. */
   private async record(stop: AbortSignal): Promise<void> {
-    const { folder, writer, eventsFile, watchLimits, secrets, inheritedSecrets } = this.deps;
+    const { folder, writer, eventsFile, output, watchLimits, secrets, inheritedSecrets } = this.deps;
     try {
       await secrets.restore(inheritedSecrets);
       this.recorder = await OutputRecorder.open(folder, writer, {
@@ -109,6 +113,7 @@ export class Supervision {
     const tasks = [
       recorder.follow(stop),
       eventsFile.follow(stop),
+      output?.follow(stop) ?? Promise.resolve(),
       watchLimits(() => recorder.lastOutputAtMs, stop),
       this.rememberMembers(stop),
     ];
@@ -149,7 +154,9 @@ export class Supervision {
   private async drain(): Promise<void> {
     try {
       if (!this.deps.givenUp.aborted) await this.recorder?.drain();
-      if (!this.deps.secrets.areLost) await this.deps.eventsFile.drain();
+      if (this.deps.secrets.areLost) return;
+      await this.deps.eventsFile.drain();
+      await this.deps.output?.drain();
     } catch (error) {
       this.fail(error);
     }

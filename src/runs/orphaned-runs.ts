@@ -7,7 +7,9 @@ import { endTree } from '../runner/ending';
 import { processTreeOf } from '../runner/process-tree';
 import type { RunOutcome } from '../runner/run-authority';
 import { RunEventWriter } from '../runner/run-event-writer';
+import type { RunHistory } from '../runner/run-history';
 import { readHistory } from '../runner/run-history';
+import { NOTHING_SAID } from '../runner/run-report';
 import { RunLogWriter } from '../runner/run-log-writer';
 import type { RunnerLogger } from '../runner/runner-deps';
 import { lifecycle } from './domain/run.events';
@@ -46,7 +48,7 @@ export class OrphanedRuns {
    */
   async reap(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<boolean> {
     if (!(await this.isStillClaimed(run))) return false;
-    await this.recordLoss(run, lease, signal);
+    const { sessionId } = await this.recordLoss(run, lease, signal);
     if (!(await this.endWhatLives(run, signal))) return false;
     const writer = await RunLogWriter.open(this.deps, this.source(run), signal);
     return this.finish(run, {
@@ -55,7 +57,7 @@ export class OrphanedRuns {
       exitedAt: null,
       errorCode: 'process_lost',
       error: lifecycle.processLost,
-      report: null,
+      report: sessionId === null ? null : { ...NOTHING_SAID, sessionId },
       log: await writer.finalize(null),
     });
   }
@@ -68,10 +70,10 @@ export class OrphanedRuns {
   }
 
   /** Once, also where an earlier attempt got no further than this. */
-  private async recordLoss(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<void> {
+  private async recordLoss(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<RunHistory> {
     const { log } = this.deps;
     const history = await untilAvailable(() => readHistory(log, run), signal);
-    if (history.errors.has('process_lost')) return;
+    if (history.errors.has('process_lost')) return history;
     const reader = new RunLogReader(log);
     const lastOf = async (stream: 'stdout' | 'stderr') =>
       (await reader.excerpt({ ...run, stream }, LAST_OUTPUT_BYTES)).toString();
@@ -85,6 +87,7 @@ export class OrphanedRuns {
     };
     const events = new RunEventWriter(this.deps, this.source(run), signal);
     await events.append({ eventType: 'error', level: 'error', message: lifecycle.processLost, payload });
+    return history;
   }
 
   /** Its node may have been on this machine, and may have left its processes here. */

@@ -84,6 +84,7 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
     prices: () => Promise.resolve([]),
     nodeId: NODE_ID,
     runsFolder: join(folder, 'runs'),
+    workspacesFolder: join(folder, 'workspaces'),
     environment: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8' },
     apiUrl: () => 'http://127.0.0.1:7717',
     http: { allowsPrivateAddresses: true, maxAnswerBytes: 1024 * 1024 * 1024 },

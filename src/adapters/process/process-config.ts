@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { configuredValue, refuseSecrets } from '../secret-value';
 
-const text = z.string().refine((value) => !value.includes('\0'), 'must not contain a NUL character');
+export const text = z.string().refine((value) => !value.includes('\0'), 'must not contain a NUL character');
 
 const environmentName = z
   .string()
@@ -11,12 +11,15 @@ const environmentName = z
     'names that begin with REVEILLE_ are reserved',
   );
 
+/** Variables on top of what every agent gets. */
+export const environment = z.record(environmentName, configuredValue).superRefine(refuseSecrets);
+
 /** `adapterConfig` of `process`: a command with its arguments, executed as it is, without a shell. */
 export const processConfigSchema = z.strictObject({
   command: text.min(1, 'must not be empty'),
   args: z.array(text).optional(),
   cwd: text.min(1, 'must not be empty').optional(),
-  env: z.record(environmentName, configuredValue).superRefine(refuseSecrets).optional(),
+  env: environment.optional(),
   stdin: z.string().optional(),
 });
 

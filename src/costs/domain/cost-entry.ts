@@ -14,6 +14,10 @@ export interface ReportedCost {
   costMicros: number | null;
   provider: string | null;
   model: string | null;
+  /** What the provider charges on top, in input tokens (writing a cache costs more than reading): priced, not counted. */
+  surchargeTokens?: number;
+  /** The model whose price is taken where no table has one for `model`. */
+  pricedLike?: string | null;
 }
 
 /**

@@ -37,6 +37,22 @@ test('a provider that was not said is any, another one is none', () => {
   expect(priceAt(tables, { provider: 'p', model: null }, YEAR_2)).toBeNull();
 });
 
+test.each(['m-20250929', 'm-2025-08-07', 'm[1m]', 'vendor/m', 'm@20250929', 'm-latest'])(
+  '%s has the price of its family, unless it has one of its own in the same table',
+  (model) => {
+    const own = price(YEAR_1, 9, { model });
+    expect(priceAt([[price(YEAR_1, 1)]], { provider: 'p', model }, YEAR_2)?.inputMicros).toBe(1);
+    expect(priceAt([[price(YEAR_1, 1), own]], { provider: 'p', model }, YEAR_2)?.inputMicros).toBe(9);
+    expect(priceAt([[price(YEAR_1, 1)], [own]], { provider: 'p', model }, YEAR_2)?.inputMicros).toBe(1);
+    expect(priceAt([[own]], m, YEAR_2)).toBeNull();
+  },
+);
+
+test('a surcharge is charged like input, in quarters of a token', () => {
+  expect(costOf(usage(1), price(YEAR_1, 4_000_000), 0.25)).toBe(5);
+  expect(costOf(usage(0), price(YEAR_1, 1_000_000), 12.5)).toBe(13);
+});
+
 test.each([
   { tokens: 499_999, micros: 0 },
   { tokens: 500_000, micros: 1 },

@@ -35,10 +35,18 @@ export function costEntry(reported: ReportedCost, { tables, at }: Pricing): Cost
   if (reported.costMicros !== null) {
     return { ...named, ...usage, costMicros: reported.costMicros, costSource: 'reported' };
   }
-  const price = reported.usage === null ? null : priceAt(tables, reported, at);
+  const price = reported.usage === null ? null : priceOf(reported, { tables, at });
   return price === null
     ? { ...named, ...usage, costMicros: null, costSource: 'unpriced' }
-    : { ...named, ...usage, costMicros: costOf(usage, price), costSource: 'priced' };
+    : {
+        ...{ ...named, ...usage, costSource: 'priced' },
+        costMicros: costOf(usage, price, reported.surchargeTokens),
+      };
+}
+
+function priceOf(reported: ReportedCost, { tables, at }: Pricing): ModelPrice | null {
+  const { provider, pricedLike = null } = reported;
+  return priceAt(tables, reported, at) ?? priceAt(tables, { provider, model: pricedLike }, at);
 }
 
 export function book(booked: Booked, entry: CostEntry): Booked {

@@ -50,6 +50,13 @@ describe('an entry', () => {
     expect(entry).toMatchObject({ provider: 'unknown', model: 'm', costMicros: 42, costSource: 'priced' });
   });
 
+  test('is priced like another model where the table has none for its own', () => {
+    const tokens = { usage: usage(10), provider: 'p' };
+    expect(costEntry(said({ ...tokens, model: 'x', pricedLike: 'm' }), pricing).costMicros).toBe(20);
+    const entry = costEntry(said({ ...tokens, model: 'm', pricedLike: 'x', surchargeTokens: 5 }), pricing);
+    expect(entry).toMatchObject({ model: 'm', inputTokens: 10, costMicros: 30 });
+  });
+
   test('is unpriced where it has none, or nothing is known', () => {
     const other = costEntry(said({ usage: usage(10), model: 'other' }), pricing);
     expect(other).toMatchObject({ inputTokens: 10, costMicros: null, costSource: 'unpriced' });

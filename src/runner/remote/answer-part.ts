@@ -1,6 +1,6 @@
 import type { OutputStream } from '../../runs/domain/run-log.events';
-import type { Line } from './lines';
-import { linesIn } from './lines';
+import type { Line } from '../lines';
+import { linesIn } from '../lines';
 
 /** Room for the largest result, and for a log line that nobody reads to its end anyway. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
