@@ -13,7 +13,10 @@ import { GetAgentHandler, GetRuntimeStateHandler, ListAgentsHandler } from './ag
 import { AgentsController } from './agents/agents.controller';
 import { AgentsStore } from './agents/agents.store';
 import { Directory } from './agents/directory';
+import { AccessWatch } from './auth/access-watch';
 import { Gate } from './auth/gate';
+import { CreateTokenHandler, ListTokensHandler, RevokeTokenHandler } from './auth/token.handlers';
+import { TokensController } from './auth/tokens.controller';
 import { CompaniesController } from './companies/companies.controller';
 import {
   ChangeCompanyStatusHandler,
@@ -43,6 +46,7 @@ import { ProjectionJobs } from './processing/projection-jobs';
 import { ReadModels } from './processing/read-models';
 import { Drain } from './runs/drain';
 import { NodeExecution } from './runs/node-execution';
+import { ReportToRunHandler } from './runs/run-report.handler';
 import { GetRunLogHandler, StreamRunLogHandler } from './runs/run-log.queries';
 import { RunLogReader } from './runs/run-log-reader';
 import { RunReaper } from './runs/run-reaper';
@@ -88,6 +92,7 @@ const handlers: Provider[] = [
   RunAnswers,
   CancelRunHandler,
   ReapRunsHandler,
+  ReportToRunHandler,
   GetRunHandler,
   ListRunsHandler,
   GetActiveRunHandler,
@@ -96,6 +101,9 @@ const handlers: Provider[] = [
   StreamRunLogHandler,
   PutSecretHandler,
   ListSecretsHandler,
+  CreateTokenHandler,
+  RevokeTokenHandler,
+  ListTokensHandler,
   GetCostsHandler,
   ChangePriceTableHandler,
   GetPriceTableHandler,
@@ -107,6 +115,7 @@ const controllers = [
   WakeupsController,
   RunsController,
   SecretsController,
+  TokensController,
   CostsController,
   TimersController,
   ProjectionsController,
@@ -140,6 +149,7 @@ export class AppModule {
       { provide: SecretStore, useValue: node.secrets },
       { provide: LiveStreams, useValue: node.live },
       { provide: Gate, useValue: gate },
+      { provide: AccessWatch, useValue: node.accessWatch },
       { provide: RunLogReader, useValue: new RunLogReader(node.log) },
       {
         provide: OpenApi,

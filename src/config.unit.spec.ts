@@ -20,6 +20,8 @@ test('every setting has a flag, a variable and a default', () => {
     ['--http-private-addresses', 'REVEILLE_HTTP_PRIVATE_ADDRESSES'],
     ['--http-answer-bytes', 'REVEILLE_HTTP_ANSWER_BYTES'],
     ['--auth', 'REVEILLE_AUTH'],
+    ['--rate-limit', 'REVEILLE_RATE_LIMIT'],
+    ['--run-rate-limit', 'REVEILLE_RUN_RATE_LIMIT'],
     ['--test-clock', 'REVEILLE_TEST_CLOCK'],
     ['--log-level', 'REVEILLE_LOG_LEVEL'],
   ]);

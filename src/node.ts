@@ -12,6 +12,9 @@ import {
 } from './agents/projections/runtime-states.projection';
 import type { ReleaseCommand } from './agents/sagas/deferred-release.saga';
 import { deferredReleaseSaga } from './agents/sagas/deferred-release.saga';
+import { AccessWatch } from './auth/access-watch';
+import { accessTokensProjection } from './auth/projections/access-tokens.projection';
+import { RunTokens } from './auth/run-tokens';
 import type { Backends } from './backends';
 import { CompanyStop } from './companies/company-stop';
 import { companyStopSaga } from './companies/sagas/company-stop.saga';
@@ -63,6 +66,7 @@ export const projections = [
   runsProjection,
   costEntriesProjection,
   priceTablesProjection,
+  accessTokensProjection,
 ];
 
 export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga];
@@ -85,6 +89,8 @@ export class Node {
   readonly alarms: AlarmClock;
   readonly health: NodeHealth;
   readonly live: LiveStreams;
+  readonly accessWatch: AccessWatch;
+  readonly runTokens: RunTokens;
   private readonly nodeMetrics: NodeMetrics;
   private readonly runner: LocalRunner;
   private readonly claims: RunClaims;
@@ -116,6 +122,7 @@ export class Node {
       return company?.status === 'paused';
     });
     this.directory = new Directory(this.processing, this.readModels);
+    this.runTokens = new RunTokens(folder.runTokenSecret, this.agents, clock);
     const prices = async (companyId: string) => {
       const table = await this.readModels.get(priceTablesProjection, companyId);
       return [table?.prices ?? [], defaultPrices];
@@ -134,6 +141,7 @@ export class Node {
       clock,
       prices,
       secrets,
+      runToken: (run) => this.runTokens.of(run),
       nodeId,
       runsFolder: folder.runsFolder,
       environment,
@@ -168,6 +176,7 @@ export class Node {
     this.health = new NodeHealth(parts);
     this.companyStop = new CompanyStop(agents, processing, readModels);
     this.live = new LiveStreams({ log, feed: processing.feed, directory: this.directory, logger });
+    this.accessWatch = new AccessWatch({ ...shared, log, sessions: this.live });
   }
 
   static async open(
@@ -205,6 +214,7 @@ export class Node {
       handledBy(companyStopSaga, (command, cause) => this.companyStop.execute(command, cause)),
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
+    await this.accessWatch.start();
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
   }
@@ -227,6 +237,7 @@ export class Node {
     await this.execution.stop();
     await this.runner.close();
     await this.nodeMetrics.stop();
+    await this.accessWatch.stop();
     this.stopped.abort();
     await this.projectionJobs.stop();
     await this.processing.stop();

@@ -19,20 +19,26 @@ import type {
   LiveMessage,
   LogAnswer,
   LogPlace,
+  NewTokenView,
   Page,
   PageQuery,
   PriceTableRequest,
   PriceTableView,
   ReadyView,
   Reaped,
+  ReportedView,
   RunEventView,
+  RunNoteRequest,
   RunStatus,
+  RunUsageRequest,
   RunView,
   RunWithExcerptsView,
   RuntimeStateView,
   SecretView,
   StatusChange,
   Ticked,
+  TokenRequest,
+  TokenView,
   WakeAnswer,
   WakeRequest,
   WakeupView,
@@ -235,6 +241,29 @@ export class ReveilleClient {
     return this.connection.json(path`/v1/companies/${companyId}/secrets`, { query: { ...query } });
   }
 
+  /** The answer is the only one that ever has the token itself. */
+  createToken(companyId: string, token: TokenRequest): Promise<NewTokenView> {
+    return this.post(path`/v1/companies/${companyId}/tokens`, { body: token, isRepeatable: false });
+  }
+
+  tokens(companyId: string, query: PageQuery = {}): Promise<Page<TokenView>> {
+    return this.connection.json(path`/v1/companies/${companyId}/tokens`, { query: { ...query } });
+  }
+
+  revokeToken(companyId: string, tokenId: string): Promise<TokenView> {
+    return this.connection.json(path`/v1/companies/${companyId}/tokens/${tokenId}`, { method: 'DELETE' });
+  }
+
+  /** For agents: says something about a run that is going on, with the `REVEILLE_API_KEY` of the run as the token. */
+  addRunEvent(runId: string, note: RunNoteRequest): Promise<ReportedView> {
+    return this.report(path`/v1/runs/${runId}/events`, note);
+  }
+
+  /** The same, about what it has used since the last time. */
+  bookRunUsage(runId: string, usage: RunUsageRequest): Promise<ReportedView> {
+    return this.report(path`/v1/runs/${runId}/usage`, usage);
+  }
+
   /** Looks at what is due, now. @param body `now` sets the clock of a server that was started with `--test-clock` */
   tick(body: { now?: string } = {}): Promise<Ticked> {
     return this.post('/v1/admin/tick', { body });
@@ -274,6 +303,11 @@ export class ReveilleClient {
   /** How the node and its parts are: also where something is ill. */
   ready(): Promise<ReadyView> {
     return this.connection.json('/health/ready', { accepts: 503 });
+  }
+
+  /** With a key of its own, so that trying again cannot book it twice. */
+  private report(address: string, body: object): Promise<ReportedView> {
+    return this.post(address, { body, headers: { 'Idempotency-Key': crypto.randomUUID() } });
   }
 
   private post<T>(address: string, call: Call = {}): Promise<T> {

@@ -62,11 +62,11 @@ export class CompaniesStore {
     this.store = new AggregateStore(log, companyDecider, { schemaVersion: COMPANY_SCHEMA_VERSION, nodeId });
   }
 
-  /** Answers the position by which the command's effect is seen, and the registration, where it was one. */
+  /** Answers the position by which the command's effect is seen, and what it has caused. */
   async execute(
     command: CompanyCommand extends infer C ? (C extends CompanyCommand ? Omit<C, 'at'> : never) : never,
     actor: Actor,
-  ): Promise<{ position: Position; registered: Recorded<CompanyRegistered> | null }> {
+  ): Promise<{ position: Position; events: readonly Recorded<CompanyEvent>[] }> {
     const { companyId } = command;
     const { events, position } = await this.store.execute(
       companyStream(companyId),
@@ -74,8 +74,7 @@ export class CompaniesStore {
       { commandId: uuidv7(), companyId, actor, correlationId: currentRequestId() },
       () => undefined,
     );
-    const registered = events.find(isRegistration) ?? null;
-    return { position: position ?? (await this.log.head()), registered };
+    return { position: position ?? (await this.log.head()), events };
   }
 }
 
@@ -98,7 +97,8 @@ export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> 
     const companyId =
       externalKey === null ? newId : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, actor);
     const command = { type: 'RegisterCompany', companyId, name, externalKey } as const;
-    const { position, registered } = await this.companies.execute(command, actor);
+    const { position, events } = await this.companies.execute(command, actor);
+    const registered = events.find(isRegistration);
     // The answer to a new one comes from its own event: what has been written is never answered with a failure.
     if (registered) return new Written(companiesProjection.evolve(null, registered)!, position, 201);
     return new Written(await this.directory.company(companyId), position, 200);

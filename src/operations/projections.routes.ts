@@ -78,12 +78,14 @@ export const projectionRoutes = routeTable('Administration', {
   listProjections: {
     method: 'GET',
     path: '/v1/admin/projections',
+    access: 'server',
     summary: 'How far projections and sagas have come',
     answers: { 200: answer(consumersSchema, 'All of this node') },
   },
   rebuildProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/rebuild',
+    access: 'server',
     summary: 'Make the documents anew from the log',
     description: 'Reads are answered from the old documents until the new ones are complete.',
     body: nothing,
@@ -94,6 +96,7 @@ export const projectionRoutes = routeTable('Administration', {
   compareProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/compare',
+    access: 'server',
     summary: 'Whether the documents are what the log makes of them',
     body: nothing,
     isBodyOptional: true,
@@ -103,6 +106,7 @@ export const projectionRoutes = routeTable('Administration', {
   retryProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/retry',
+    access: 'server',
     summary: 'Let a projection or saga that has stopped try again',
     body: nothing,
     isBodyOptional: true,
@@ -112,6 +116,7 @@ export const projectionRoutes = routeTable('Administration', {
   getProjectionJob: {
     method: 'GET',
     path: '/v1/admin/jobs/:jobId',
+    access: 'server',
     summary: 'How a rebuild or comparison goes on',
     answers: { 200: answer(jobSchema, 'The job') },
     errors: ['job_not_found'],
@@ -119,6 +124,7 @@ export const projectionRoutes = routeTable('Administration', {
   cancelProjectionJob: {
     method: 'POST',
     path: '/v1/admin/jobs/:jobId/cancel',
+    access: 'server',
     summary: 'End a rebuild or comparison; nothing has changed then',
     body: nothing,
     isBodyOptional: true,

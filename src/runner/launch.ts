@@ -27,7 +27,7 @@ interface Launch {
   ended: AbortSignal;
   /** Leaves the run alone, as it is: the server stops. */
   closed: AbortSignal;
-  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'spawner'>;
+  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'runToken' | 'spawner'>;
 }
 
 /**
@@ -59,7 +59,8 @@ export async function launch({
     throw error;
   }
   const cwd = invocation.cwd === null ? folder.workFolder : resolve(invocation.cwd);
-  const env = agentEnvironment(deps.environment, configured, run, folder, deps.apiUrl());
+  const api = { url: deps.apiUrl(), token: deps.runToken(run) };
+  const env = agentEnvironment(deps.environment, configured, run, folder, api);
   const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
   await events.append(...started, ...invoked);
 

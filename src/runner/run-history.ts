@@ -7,6 +7,8 @@ import type { EventsFileProgress } from './events-file';
 import { NEXT_LINE_KEY } from './events-file';
 import type { ProcessIdentity } from './process-table';
 import type { ClaimedRun } from './run-authority';
+import type { ReportHistory } from './run-reports';
+import { noReports, noteReport } from './run-reports';
 
 /** How far an earlier server got with a run, as the run's stream tells it. */
 export interface RunHistory {
@@ -19,6 +21,7 @@ export interface RunHistory {
   eventsFile: EventsFileProgress;
   /** The `error` events about the run as a whole: messages by code. */
   errors: Map<string, string>;
+  reports: ReportHistory;
 }
 
 export const emptyHistory = (): RunHistory => ({
@@ -28,6 +31,7 @@ export const emptyHistory = (): RunHistory => ({
   process: null,
   eventsFile: { offset: 0, lines: 0, complaints: 0 },
   errors: new Map(),
+  reports: noReports(),
 });
 
 export async function readHistory(
@@ -36,7 +40,9 @@ export async function readHistory(
 ): Promise<RunHistory> {
   const history = emptyHistory();
   for await (const stored of log.read(runStream(run.companyId, run.runId))) {
-    fold(history, decode<RunEvent>(stored).event);
+    const { event, revision, position } = decode<RunEvent>(stored);
+    fold(history, event);
+    noteReport(history.reports, event, { seq: revision + 1, position });
   }
   return history;
 }

@@ -5,16 +5,18 @@ import type { RequestWakeup } from '../agents/domain/agent.commands';
 import type { AgentState } from '../agents/domain/agent.state';
 import { AgentsStore } from '../agents/agents.store';
 import { Directory } from '../agents/directory';
+import type { Principal } from '../auth/principal';
 import { Written } from '../http/written';
 import { DomainError } from '../kernel/errors';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import type { Projection } from '../processing/projection';
 import { ReadModels } from '../processing/read-models';
 import { runsProjection } from '../runs/projections/runs.projection';
 import { contextWakeupIds, runView } from '../runs/run.view';
+import { asAskedBy, causingRun } from './agent-wakes';
 import { wakeupsProjection } from './projections/wakeups.projection';
 import { wakeupView } from './wakeup.view';
 import type { WakeAnswer } from './wakeups.routes';
@@ -24,7 +26,7 @@ export class WakeAgent extends Command<Written<WakeAnswer>> {
   constructor(
     readonly agentId: string,
     readonly request: WakeupRequest,
-    readonly actor: Actor,
+    readonly principal: Principal,
   ) {
     super();
   }
@@ -39,8 +41,10 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ agentId, request, actor }: WakeAgent): Promise<Written<WakeAnswer>> {
+  async execute({ agentId, request: asked, principal }: WakeAgent): Promise<Written<WakeAnswer>> {
     const address = await this.directory.agent(agentId);
+    const request = asAskedBy(principal, asked);
+    const { actor } = principal;
     const command: Omit<RequestWakeup, 'at' | 'companyPaused'> = {
       type: 'RequestWakeup',
       wakeupId: uuidv7(),
@@ -48,6 +52,7 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
       request,
       keyHash: request.idempotencyKey === null ? null : shortHash(request.idempotencyKey),
       requestHash: shortHash(canonicalJson(request)),
+      causedBy: await causingRun(this.agents, principal, agentId),
     };
     const { events, position, answer } = await this.agents.execute(address, command, { actor }, (state) =>
       keyOwner(state, command),

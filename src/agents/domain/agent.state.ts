@@ -8,6 +8,8 @@ import type {
   WakeupRequested,
   WakeupSource,
 } from './agent.events';
+import type { AgentPermissions } from './permissions';
+import { defaultPermissions } from './permissions';
 import type { HeartbeatPolicy } from './policy';
 
 /** What an agent's decisions rest on. Bounded, whatever its history: no payloads, no contexts, nothing final. */
@@ -91,6 +93,8 @@ export interface OpenWakeup {
   /** The requests that the run stands for: its own first, then the newest of those coalesced into it. */
   requests: RequestRef[];
   coalescedCount: number;
+  /** How many wakeups in a row, each caused by an agent, have led to it. */
+  inRow: number;
 }
 
 export interface OpenRun {
@@ -130,6 +134,7 @@ export interface AbsorbedWakeup extends RequestRef {
   priority: number;
   coalesceKey: string | null;
   taskKey: string | null;
+  inRow: number;
 }
 
 export const MAX_KEYS = 10_000;
@@ -142,6 +147,10 @@ export const MAX_TASK_SESSIONS = 1_000;
 
 export function policyOf(state: RegisteredAgent): HeartbeatPolicy {
   return state.configuration.runtimeConfig.heartbeat;
+}
+
+export function permissionsOf(state: RegisteredAgent): AgentPermissions {
+  return state.configuration.runtimeConfig.permissions ?? defaultPermissions;
 }
 
 export function runOf(state: RegisteredAgent, runId: string): OpenRun {

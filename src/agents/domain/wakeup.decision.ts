@@ -1,7 +1,15 @@
 import { DomainError } from '../../kernel/errors';
 import type { RequestWakeup } from './agent.commands';
-import type { AgentEvent, CoalesceReason, DeferReason, SkipReason, WakeupRequest } from './agent.events';
+import type {
+  AgentEvent,
+  CoalesceReason,
+  DeferReason,
+  SkipReason,
+  WakeupCause,
+  WakeupRequest,
+} from './agent.events';
 import type { KeyUse, OpenRun, OpenWakeup, RegisteredAgent } from './agent.state';
+import { isLoop, placeInRow } from './permissions';
 import { hasFreeSlot, KEY_LIFETIME_MS, MAX_OPEN_WAKEUPS, policyOf, startsOn } from './agent.state';
 
 /** How long a wakeup may wait for its agent, from the request or from when it is due. */
@@ -16,6 +24,8 @@ export interface Candidate {
   asked: Pick<WakeupRequest, 'source' | 'triggerDetail' | 'priority' | 'coalesceKey' | 'taskKey'>;
   /** null where it may run now. */
   notBefore: string | null;
+  /** Agents have woken each other too often in a row. */
+  isLoop?: boolean;
 }
 
 /**
@@ -27,9 +37,12 @@ export function decideWakeup(command: RequestWakeup, state: RegisteredAgent): Ag
   refuseUnlessWakeable(command, state);
   const { at, wakeupId, runId, request } = command;
   const notBefore = request.notBefore !== null && request.notBefore > at ? request.notBefore : null;
+  const cause = command.causedBy;
+  const inRow = cause ? placeInRow(cause, notBefore ?? at) : 0;
+  const candidate = { at, wakeupId, runId, asked: request, notBefore };
   return [
-    requestedEvent(command, state),
-    ...decideCandidate({ at, wakeupId, runId, asked: request, notBefore }, state),
+    requestedEvent(command, state, cause && { agentId: cause.agentId, runId: cause.runId, inRow }),
+    ...decideCandidate({ ...candidate, isLoop: cause !== undefined && isLoop(cause, inRow) }, state),
   ];
 }
 
@@ -106,10 +119,11 @@ function interruption({ at }: Candidate, running: OpenRun, state: RegisteredAgen
   return [{ type: 'RunEndRequested', data }];
 }
 
-function reasonToSkip({ asked, at }: Candidate, state: RegisteredAgent): SkipReason | null {
+function reasonToSkip({ asked, at, isLoop = false }: Candidate, state: RegisteredAgent): SkipReason | null {
   const policy = policyOf(state);
   if (asked.source === 'timer' && !policy.enabled) return 'heartbeat.disabled';
   if (asked.source !== 'timer' && !policy.wakeOnDemand) return 'heartbeat.wakeOnDemand.disabled';
+  if (isLoop) return 'wake.loop';
   if (policy.maxDailyRuns !== null && startsOn(state, at) + queuedCount(state) >= policy.maxDailyRuns) {
     return 'runs.dailyCap';
   }
@@ -209,9 +223,10 @@ export function deferred(candidate: Candidate, reason: DeferReason, state: Regis
 export function requestedEvent(
   { wakeupId, request, at, keyHash, requestHash }: Omit<RequestWakeup, 'type' | 'runId' | 'companyPaused'>,
   { companyId, agentId }: RegisteredAgent,
+  causedBy?: WakeupCause,
 ): AgentEvent {
   const data = { companyId, agentId, wakeupId, ...request, requestedAt: at, keyHash, requestHash };
-  return { type: 'WakeupRequested', data };
+  return { type: 'WakeupRequested', data: { ...data, ...(causedBy && { causedBy }) } };
 }
 
 export function queuedEvent(

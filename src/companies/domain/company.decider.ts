@@ -1,3 +1,5 @@
+import type { AccessTokenCommand, LivingTokens } from '../../auth/domain/access-token.decision';
+import { decideAccessToken, evolveAccessTokens } from '../../auth/domain/access-token.decision';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { Decider } from '../../kernel/decider';
 import { canonicalJson } from '../../kernel/canonical-json';
@@ -8,6 +10,7 @@ import type { CompanyEvent } from './company.events';
 export interface CompanyState {
   status: 'unregistered' | 'active' | 'paused';
   prices: readonly ModelPrice[];
+  tokens: LivingTokens;
   revision: number;
 }
 
@@ -15,11 +18,12 @@ export type CompanyCommand =
   | { type: 'RegisterCompany'; at: string; companyId: string; name: string; externalKey: string | null }
   | { type: 'PauseCompany'; at: string; companyId: string }
   | { type: 'ResumeCompany'; at: string; companyId: string }
-  | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] };
+  | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] }
+  | AccessTokenCommand;
 
 export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent> = {
-  initial: () => ({ status: 'unregistered', prices: [], revision: -1 }),
-  decide(command, { status, prices }) {
+  initial: () => ({ status: 'unregistered', prices: [], tokens: new Map(), revision: -1 }),
+  decide(command, { status, prices, tokens }) {
     const { companyId } = command;
     if (command.type === 'RegisterCompany') {
       const { name, externalKey } = command;
@@ -37,6 +41,9 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return canonicalJson(prices) === canonicalJson(command.prices)
           ? []
           : [{ type: 'PriceTableChanged', data: { companyId, prices: command.prices } }];
+      case 'CreateAccessToken':
+      case 'RevokeAccessToken':
+        return decideAccessToken(command, tokens);
       default:
         return assertNever(command, 'company command');
     }
@@ -51,6 +58,9 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return { ...state, status: 'paused', revision };
       case 'PriceTableChanged':
         return { ...state, prices: event.data.prices, revision };
+      case 'AccessTokenCreated':
+      case 'AccessTokenRevoked':
+        return { ...state, tokens: evolveAccessTokens(state.tokens, event), revision };
       default:
         return assertNever(event, 'company event');
     }

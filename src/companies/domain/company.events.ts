@@ -1,3 +1,4 @@
+import type { AccessTokenEvent } from '../../auth/domain/access-token.events';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { DomainEvent } from '../../kernel/event';
 
@@ -6,6 +7,7 @@ export type CompanyEvent =
   | DomainEvent<'CompanyPaused', { companyId: string }>
   | DomainEvent<'CompanyResumed', { companyId: string }>
   /** The whole table: what was in the one before and is not in it is no longer a price of the company's. */
-  | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>;
+  | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>
+  | AccessTokenEvent;
 
 export const COMPANY_SCHEMA_VERSION = 1;

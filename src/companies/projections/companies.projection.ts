@@ -9,7 +9,7 @@ export interface CompanyDocument {
   createdAt: string;
 }
 
-type Handled = Exclude<CompanyEvent, { type: 'PriceTableChanged' }>;
+type Handled = Extract<CompanyEvent, { type: 'CompanyRegistered' | 'CompanyPaused' | 'CompanyResumed' }>;
 
 export const companiesProjection: Projection<CompanyDocument, Handled> = {
   name: 'companies',
