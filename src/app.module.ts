@@ -18,6 +18,7 @@ import { Audit } from './audit/audit';
 import { AuditController } from './audit/audit.controller';
 import { RunBundle } from './audit/bundle';
 import { Why } from './audit/why';
+import { AccessWatch } from './auth/access-watch';
 import { Gate } from './auth/gate';
 import { BudgetReview } from './budgets/budget-review';
 import {
@@ -28,6 +29,8 @@ import {
   GetCompanyBudgetHandler,
 } from './budgets/budget.handlers';
 import { BudgetsController } from './budgets/budgets.controller';
+import { CreateTokenHandler, ListTokensHandler, RevokeTokenHandler } from './auth/token.handlers';
+import { TokensController } from './auth/tokens.controller';
 import { CompaniesController } from './companies/companies.controller';
 import { CompaniesStore } from './companies/companies.store';
 import {
@@ -57,6 +60,7 @@ import { ProjectionJobs } from './processing/projection-jobs';
 import { ReadModels } from './processing/read-models';
 import { Drain } from './runs/drain';
 import { NodeExecution } from './runs/node-execution';
+import { ReportToRunHandler } from './runs/run-report.handler';
 import { GetRunLogHandler, StreamRunLogHandler } from './runs/run-log.queries';
 import { RunLogReader } from './runs/run-log-reader';
 import { RunReaper } from './runs/run-reaper';
@@ -101,6 +105,7 @@ const handlers: Provider[] = [
   RunAnswers,
   CancelRunHandler,
   ReapRunsHandler,
+  ReportToRunHandler,
   GetRunHandler,
   ListRunsHandler,
   GetActiveRunHandler,
@@ -109,6 +114,9 @@ const handlers: Provider[] = [
   StreamRunLogHandler,
   PutSecretHandler,
   ListSecretsHandler,
+  CreateTokenHandler,
+  RevokeTokenHandler,
+  ListTokensHandler,
   GetCostsHandler,
   ChangePriceTableHandler,
   GetPriceTableHandler,
@@ -125,6 +133,7 @@ const controllers = [
   WakeupsController,
   RunsController,
   SecretsController,
+  TokensController,
   CostsController,
   BudgetsController,
   TimersController,
@@ -168,6 +177,7 @@ export class AppModule {
       { provide: RunBundle, useValue: bundles },
       { provide: LiveStreams, useValue: node.live },
       { provide: Gate, useValue: gate },
+      { provide: AccessWatch, useValue: node.accessWatch },
       { provide: RunLogReader, useValue: new RunLogReader(node.log) },
       {
         provide: OpenApi,

@@ -119,6 +119,16 @@ const settings = {
     about: 'token, or none (only with a loopback host)',
     schema: z.enum(['token', 'none']).default('token'),
   },
+  rateLimit: {
+    env: 'REVEILLE_RATE_LIMIT',
+    about: 'how many requests a second each token of a company may make, and twice as many at once; 0: any',
+    schema: wholeNumber(0, 1_000_000).default(200),
+  },
+  runRateLimit: {
+    env: 'REVEILLE_RUN_RATE_LIMIT',
+    about: 'the same for the token of each run',
+    schema: wholeNumber(0, 1_000_000).default(20),
+  },
   testClock: {
     env: 'REVEILLE_TEST_CLOCK',
     about: 'let `POST /v1/admin/tick` set the clock; for tests',

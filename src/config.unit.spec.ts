@@ -23,6 +23,8 @@ test('every setting has a flag, a variable and a default', () => {
     ['--audit-checkpoint-sec', 'REVEILLE_AUDIT_CHECKPOINT_SEC'],
     ['--adapters', 'REVEILLE_ADAPTERS'],
     ['--auth', 'REVEILLE_AUTH'],
+    ['--rate-limit', 'REVEILLE_RATE_LIMIT'],
+    ['--run-rate-limit', 'REVEILLE_RUN_RATE_LIMIT'],
     ['--test-clock', 'REVEILLE_TEST_CLOCK'],
     ['--log-level', 'REVEILLE_LOG_LEVEL'],
   ]);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newToken } from './auth/token-hash';
 import { uuidv7 } from './kernel/ids';
 import type { Database } from './sqlite/sqlite';
 import { closeDatabase, openDatabase } from './sqlite/sqlite';
@@ -15,12 +16,17 @@ export class DataFolderInUse extends Error {
 
 export const ADMIN_TOKEN_FILE = 'admin-token';
 
+/** As long as what HMAC-SHA-256 gives (RFC 7518, 3.2). */
+const SECRET_BYTES = 32;
+
 /** The folder that holds what a node keeps: stores, spools, its identity and the admin token. One server at a time. */
 export class DataFolder {
   private constructor(
     readonly path: string,
     readonly nodeId: string,
     readonly adminToken: string,
+    /** Signs the tokens of runs. */
+    readonly runTokenSecret: Buffer,
     private readonly lock: Database,
   ) {}
 
@@ -29,11 +35,10 @@ export class DataFolder {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const lock = takeLock(path);
     const nodeId = keptValue(join(path, 'node-id'), uuidv7);
-    const adminToken = keptValue(
-      join(path, ADMIN_TOKEN_FILE),
-      () => `rvl_${randomBytes(32).toString('base64url')}`,
-    );
-    return new DataFolder(path, nodeId, adminToken, lock);
+    const adminToken = keptValue(join(path, ADMIN_TOKEN_FILE), newToken);
+    const secretFile = join(path, 'run-tokens.key');
+    const secret = keptValue(secretFile, () => randomBytes(SECRET_BYTES).toString('hex'));
+    return new DataFolder(path, nodeId, adminToken, secretFrom(secret, secretFile), lock);
   }
 
   get runsFolder(): string {
@@ -62,6 +67,14 @@ function takeLock(path: string): Database {
     if (/locked|busy/i.test((error as Error).message)) throw new DataFolderInUse(path);
     throw error;
   }
+}
+
+/** @throws where somebody has put less than a secret there */
+function secretFrom(hex: string, file: string): Buffer {
+  const secret = Buffer.from(hex, 'hex');
+  if (secret.length < SECRET_BYTES)
+    throw new Error(`${file} does not hold a secret of ${SECRET_BYTES} bytes`);
+  return secret;
 }
 
 /** Made once, then read: only for the owner's eyes, and whole or not at all. */

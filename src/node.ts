@@ -22,6 +22,9 @@ import { isStopped } from './budgets/domain/budget';
 import { BudgetReview } from './budgets/budget-review';
 import { budgetReviewSaga } from './budgets/sagas/budget-review.saga';
 import { Audit } from './audit/audit';
+import { AccessWatch } from './auth/access-watch';
+import { accessTokensProjection } from './auth/projections/access-tokens.projection';
+import { RunTokens } from './auth/run-tokens';
 import type { Backends } from './backends';
 import { CompaniesStore } from './companies/companies.store';
 import { CompanyStop } from './companies/company-stop';
@@ -76,6 +79,7 @@ export const projections = [
   runsProjection,
   costEntriesProjection,
   priceTablesProjection,
+  accessTokensProjection,
 ];
 
 export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga, budgetReviewSaga];
@@ -108,6 +112,8 @@ export class Node {
   readonly alarms: AlarmClock;
   readonly health: NodeHealth;
   readonly live: LiveStreams;
+  readonly accessWatch: AccessWatch;
+  readonly runTokens: RunTokens;
   private readonly nodeMetrics: NodeMetrics;
   private readonly runner: LocalRunner;
   private readonly claims: RunClaims;
@@ -138,6 +144,7 @@ export class Node {
     this.agents = new AgentsStore(log, clock, nodeId, (...whose) => this.companyStanding(...whose));
     this.companies = new CompaniesStore(log, clock, nodeId);
     this.directory = new Directory(this.processing, this.readModels);
+    this.runTokens = new RunTokens(folder.runTokenSecret, this.agents, clock);
     const prices = async (companyId: string) => {
       const table = await this.readModels.get(priceTablesProjection, companyId);
       return [table?.prices ?? [], defaultPrices];
@@ -159,6 +166,7 @@ export class Node {
       clock,
       prices,
       secrets,
+      runToken: (run) => this.runTokens.of(run),
       nodeId,
       runsFolder: folder.runsFolder,
       workspacesFolder: folder.workspacesFolder,
@@ -183,19 +191,12 @@ export class Node {
     this.reaper = new RunReaper({ ...shared, leases, orphans });
     this.alarms = new AlarmClock({ ...shared, agents });
     const { execution } = this;
-    const parts = {
-      log,
-      documents,
-      processing,
-      execution,
-      drain: this.drain,
-      dataFolder: folder.path,
-      logger,
-    };
+    const parts = { ...shared, log, documents, execution, drain: this.drain, dataFolder: folder.path };
     this.nodeMetrics = new NodeMetrics(metrics, parts);
     this.health = new NodeHealth(parts);
     this.companyStop = new CompanyStop(agents, processing, readModels);
     this.live = new LiveStreams({ log, feed: processing.feed, directory: this.directory, logger });
+    this.accessWatch = new AccessWatch({ ...shared, log, sessions: this.live });
   }
 
   static async open(
@@ -242,6 +243,7 @@ export class Node {
       handledBy(budgetReviewSaga, (command, cause) => this.budgets.execute(command, cause)),
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
+    await this.accessWatch.start();
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
     this.audit.start();
@@ -265,6 +267,7 @@ export class Node {
     await this.execution.stop();
     await this.runner.close();
     await this.nodeMetrics.stop();
+    await this.accessWatch.stop();
     this.stopped.abort();
     await this.projectionJobs.stop();
     await this.processing.stop();

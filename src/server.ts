@@ -8,7 +8,9 @@ import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import type { Adapter } from './adapters/adapter';
 import { AppModule } from './app.module';
+import { AccessGuard } from './auth/access.guard';
 import { Gate } from './auth/gate';
+import { RateLimits } from './auth/rate-limits';
 import { openBackends } from './backends';
 import { AdaptersUnusable, loadAdapters } from './adapters/load-adapters';
 import type { Config } from './config';
@@ -77,7 +79,14 @@ export async function startServer(
   );
   const { app, routes } = await createApp(
     node,
-    new Gate(config.auth === 'none' ? null : folder.adminToken, config.host),
+    new Gate({
+      adminToken: config.auth === 'none' ? null : folder.adminToken,
+      host: config.host,
+      tokens: node.accessWatch.tokens,
+      runTokens: node.runTokens,
+      limits: new RateLimits({ perToken: config.rateLimit, perRun: config.runRateLimit }),
+      onRefused: (code) => countRefusal(node, code),
+    }),
     logger,
   );
   const close = async () => {
@@ -128,11 +137,9 @@ async function createApp(
     http: { requireHostHeader: false },
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
   });
-  const onRefused = (code: ErrorCode) =>
-    node.metrics.record({ name: 'reveille_refusals_total', labels: { code }, value: 1 });
-  observeRequests(adapter.getInstance(), { logger, onRefused });
+  observeRequests(adapter.getInstance(), { logger, onRefused: (code) => countRefusal(node, code) });
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
-    if (gate.check(request, reply)) done();
+    gate.check(request, reply).then((mayPass) => mayPass && done(), done);
   });
   adapter.getInstance().addHook('onRoute', ({ method, url }) => {
     routes.push(...[method].flat().map((name) => `${name} ${url}`));
@@ -143,10 +150,15 @@ async function createApp(
   });
   acceptJsonOnly(app);
   app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalGuards(new AccessGuard(node.directory));
   app.useGlobalInterceptors(new WrittenInterceptor());
   app.useWebSocketAdapter(new LiveSocketAdapter(app, gate));
   await app.init();
   return { app, routes };
+}
+
+function countRefusal({ metrics }: Node, code: ErrorCode): void {
+  metrics.record({ name: 'reveille_refusals_total', labels: { code }, value: 1 });
 }
 
 /**

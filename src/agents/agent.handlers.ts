@@ -3,6 +3,7 @@ import type { ICommandHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler } from '@nestjs/cqrs';
 import type { z } from 'zod';
 import { AdapterRegistry } from '../adapters/adapter';
+import type { Principal } from '../auth/principal';
 import { ExternalKeys } from '../event-log/external-keys';
 import { parse } from '../http/parse';
 import { Written } from '../http/written';
@@ -40,7 +41,7 @@ export class PatchAgent extends Command<Written<AgentView>> {
     readonly patch: AgentPatch,
     /** From `If-Match`; null: whatever the version is. */
     readonly version: number | null,
-    readonly actor: Actor,
+    readonly principal: Principal,
   ) {
     super();
   }
@@ -133,6 +134,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
   ) {}
 
   async execute(command: PatchAgent) {
+    refuseExecutables(command.patch, command.principal);
     const address = await this.directory.agent(command.agentId);
     const seenBy = (await this.update(address, command)) ?? (await this.agents.head());
     return new Written(await this.answers.at(seenBy, command.agentId), seenBy);
@@ -152,7 +154,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
 
   private async updateOnce(
     address: AgentAddress,
-    { patch, version, actor }: PatchAgent,
+    { patch, version, principal: { actor } }: PatchAgent,
   ): Promise<Position | null> {
     const current = await this.agents.inspect(address, (state) => {
       const { configuration, version } = state as RegisteredAgent;
@@ -171,6 +173,13 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
     );
     return position;
   }
+}
+
+/** Whoever says what is executed can do whatever the server's user can. @throws DomainError `forbidden` */
+function refuseExecutables(patch: AgentPatch, { role }: Principal): void {
+  const field = (['adapterType', 'adapterConfig'] as const).find((name) => patch[name] !== undefined);
+  if (role === 'admin' || field === undefined) return;
+  throw new DomainError('forbidden', `Only an admin may set ${field}`, { role: 'admin', field });
 }
 
 const statusCommands = {

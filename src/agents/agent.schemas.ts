@@ -5,6 +5,8 @@ import { DomainError } from '../kernel/errors';
 import { parse } from '../http/parse';
 import { jsonObject } from '../http/schemas';
 import type { AgentConfiguration } from './domain/agent.events';
+import type { AgentPermissions } from './domain/permissions';
+import { defaultPermissions } from './domain/permissions';
 import type { HeartbeatPolicy } from './domain/policy';
 import { defaultPolicy } from './domain/policy';
 
@@ -88,11 +90,29 @@ function isTimezone(timezone: string): boolean {
   }
 }
 
+export const permissionFields = {
+  wake: z.enum(['none', 'self', 'company']).describe('Whom the agent may wake, with the token of its run'),
+  loopLimit: z
+    .strictObject({ wakeups: count(1_000_000), withinSec: seconds(DAY_SEC).min(1) })
+    .nullable()
+    .describe(
+      'So many wakeups in a row, each by the run before it and within so many seconds of its start, are a loop: the next one is skipped; null: never',
+    ),
+};
+
+const permissions = z
+  .strictObject(permissionFields)
+  .partial()
+  .transform((given): AgentPermissions => ({ ...defaultPermissions, ...given }))
+  .meta({ id: 'PermissionsRequest', description: 'What is left out has its default.' });
+
 const configurationFields = {
   name,
   adapterType: z.string().min(1).max(100).describe('How it is executed: `process`, …'),
   adapterConfig: jsonObject.describe('What is executed: its form is that of the adapter'),
-  runtimeConfig: z.strictObject({ heartbeat: heartbeat.prefault({}) }).prefault({}),
+  runtimeConfig: z
+    .strictObject({ heartbeat: heartbeat.prefault({}), permissions: permissions.prefault({}) })
+    .prefault({}),
 };
 
 export const registerAgentSchema = z

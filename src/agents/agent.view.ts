@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { monthOf, spendingIn } from '../budgets/domain/spending';
 import { count, id, jsonObject, pageOf, timestamp } from '../http/schemas';
-import { policyFields } from './agent.schemas';
+import { permissionFields, policyFields } from './agent.schemas';
+import { defaultPermissions } from './domain/permissions';
 import type { AgentDocument } from './projections/agents.projection';
 
 export const agentStatusSchema = z
@@ -12,6 +13,10 @@ const policySchema = z
   .object(policyFields)
   .meta({ id: 'Policy', description: 'How an agent may be woken and run' });
 
+const permissionsSchema = z
+  .object(permissionFields)
+  .meta({ id: 'Permissions', description: 'What an agent may do by itself' });
+
 export const agentSchema = z
   .object({
     id,
@@ -20,7 +25,7 @@ export const agentSchema = z
     name: z.string(),
     adapterType: z.string(),
     adapterConfig: jsonObject,
-    runtimeConfig: z.object({ heartbeat: policySchema }),
+    runtimeConfig: z.object({ heartbeat: policySchema, permissions: permissionsSchema }),
     status: agentStatusSchema,
     statusReason: z.string().nullable(),
     lastHeartbeatAt: timestamp.nullable().describe('When its last run ended'),
@@ -74,7 +79,7 @@ export function agentView(document: AgentDocument, now: Date): AgentView {
     name,
     adapterType,
     adapterConfig,
-    runtimeConfig,
+    runtimeConfig: { permissions: defaultPermissions, ...runtimeConfig },
     status,
     statusReason,
     lastHeartbeatAt,

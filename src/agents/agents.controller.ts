@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import type { Principal } from '../auth/principal';
+import { RequestActor, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { Written } from '../http/written';
@@ -33,8 +34,11 @@ export class AgentsController {
   }
 
   @Handles(routes.patchAgent)
-  patch(@Input() { params, headers, body }: InputOf<typeof routes.patchAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new PatchAgent(params.agentId, body, headers['If-Match'], actor));
+  patch(
+    @Input() { params, headers, body }: InputOf<typeof routes.patchAgent>,
+    @RequestPrincipal() principal: Principal,
+  ) {
+    return this.commands.execute(new PatchAgent(params.agentId, body, headers['If-Match'], principal));
   }
 
   @Handles(routes.approveAgent)

@@ -31,6 +31,7 @@ export const agentRoutes = routeTable('Agents', {
   registerAgent: {
     method: 'POST',
     path: '/v1/companies/:companyId/agents',
+    access: 'admin',
     summary: 'Register an agent',
     description: 'With the `externalKey` of an agent that is there already, that one is answered, with 200.',
     body: registerAgentSchema,
@@ -40,6 +41,7 @@ export const agentRoutes = routeTable('Agents', {
   listAgents: {
     method: 'GET',
     path: '/v1/companies/:companyId/agents',
+    access: 'viewer',
     summary: "List a company's agents",
     query: z.strictObject({
       status: agentStatusSchema.optional().describe('Only those'),
@@ -51,6 +53,8 @@ export const agentRoutes = routeTable('Agents', {
   getAgent: {
     method: 'GET',
     path: '/v1/agents/:agentId',
+    access: 'viewer',
+    agents: 'own',
     summary: 'Show an agent',
     query: z.strictObject({ waitFor }),
     answers: { 200: answer(agentSchema, 'The agent') },
@@ -59,8 +63,10 @@ export const agentRoutes = routeTable('Agents', {
   patchAgent: {
     method: 'PATCH',
     path: '/v1/agents/:agentId',
+    access: 'operator',
     summary: 'Change how an agent is configured',
-    description: 'Runs that are going on keep the policy that they started with.',
+    description:
+      'Runs that are going on keep the policy that they started with. Only an admin may set `adapterType` and `adapterConfig`: what is executed.',
     headers: z.object({ 'If-Match': ifMatch }),
     body: agentPatchSchema,
     bodyType: 'application/merge-patch+json',
@@ -70,6 +76,7 @@ export const agentRoutes = routeTable('Agents', {
   approveAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/approve',
+    access: 'operator',
     summary: 'Approve an agent that was registered with `requiresApproval`',
     answers: changed,
     errors: refused,
@@ -77,6 +84,7 @@ export const agentRoutes = routeTable('Agents', {
   pauseAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/pause',
+    access: 'operator',
     summary: 'Pause an agent',
     description: 'Its runs are told to end, and what waits is held until it is resumed.',
     answers: changed,
@@ -85,6 +93,7 @@ export const agentRoutes = routeTable('Agents', {
   resumeAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/resume',
+    access: 'operator',
     summary: 'Resume a paused agent',
     answers: changed,
     errors: refused,
@@ -92,6 +101,7 @@ export const agentRoutes = routeTable('Agents', {
   terminateAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/terminate',
+    access: 'operator',
     summary: 'Terminate an agent for good',
     description: 'Its runs are told to end, and what waits is cancelled.',
     answers: changed,
@@ -100,6 +110,8 @@ export const agentRoutes = routeTable('Agents', {
   getRuntimeState: {
     method: 'GET',
     path: '/v1/agents/:agentId/runtime-state',
+    access: 'viewer',
+    agents: 'own',
     summary: 'Session, state and totals of an agent, or of one of its tasks',
     query: z.strictObject({ taskKey: taskKey.optional(), waitFor }),
     answers: { 200: answer(runtimeStateSchema, 'Zeros for an agent that never ran') },
@@ -108,6 +120,7 @@ export const agentRoutes = routeTable('Agents', {
   resetSession: {
     method: 'POST',
     path: '/v1/agents/:agentId/runtime-state/reset-session',
+    access: 'operator',
     summary: 'Forget session, state and last error',
     description: "A run that is going on doesn't bring its session back.",
     body: resetRequest,

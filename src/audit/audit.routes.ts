@@ -19,12 +19,14 @@ export const auditRoutes = routeTable('Audit', {
   getAuditKey: {
     method: 'GET',
     path: '/v1/audit/key',
+    access: 'server',
     summary: 'The public key that checkpoints are signed with',
     answers: { 200: answer(keysSchema, 'The key of the node that answers, and those of others') },
   },
   signCheckpoint: {
     method: 'POST',
     path: '/v1/audit/checkpoints',
+    access: 'server',
     summary: 'Cover everything that is on the log by a signed checkpoint, now',
     description: 'Checkpoints are written by themselves, too: see `docs/audit.md`.',
     body: nothing,
@@ -35,6 +37,7 @@ export const auditRoutes = routeTable('Audit', {
   verifyLog: {
     method: 'GET',
     path: '/v1/audit/verify',
+    access: 'server',
     summary: 'Whether the log is what was written: every event, and every checkpoint',
     description:
       'Takes about as long as reading the whole log. As `application/x-ndjson` it is a line for each step: ' +
@@ -54,6 +57,7 @@ export const auditRoutes = routeTable('Audit', {
   exportCompany: {
     method: 'GET',
     path: '/v1/audit/export',
+    access: 'admin',
     summary: 'Everything that the log holds of a company, byte for byte, for others to verify',
     description:
       'With the checkpoints that cover it. `docs/audit.md` has the format, and how somebody who trusts nobody verifies it.',
@@ -66,6 +70,7 @@ export const auditRoutes = routeTable('Audit', {
   getStateAsOf: {
     method: 'GET',
     path: '/v1/audit/as-of',
+    access: 'viewer',
     summary: 'An agent, a run, or the spend of a company as of a position or a time',
     description: 'Folded from the log by the code that makes the read models.',
     query: z
@@ -95,6 +100,7 @@ export const auditRoutes = routeTable('Audit', {
   explainWhy: {
     method: 'GET',
     path: '/v1/audit/why',
+    access: 'viewer',
     summary: 'What led to a run or a wakeup, what was decided, and what came of it',
     query: z
       .strictObject({
@@ -111,6 +117,7 @@ export const auditRoutes = routeTable('Audit', {
   bundleRun: {
     method: 'GET',
     path: '/v1/audit/runs/:runId/bundle',
+    access: 'viewer',
     summary: 'All about one run, in one file',
     description: 'What it holds is in `docs/audit.md`. What may be secret is masked.',
     answers: {

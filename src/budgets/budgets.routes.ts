@@ -13,6 +13,7 @@ export const budgetRoutes = routeTable('Costs', {
   getCompanyBudget: {
     method: 'GET',
     path: '/v1/companies/:companyId/budget',
+    access: 'viewer',
     summary: "Show a company's budget",
     query,
     answers: shown,
@@ -21,6 +22,7 @@ export const budgetRoutes = routeTable('Costs', {
   putCompanyBudget: {
     method: 'PUT',
     path: '/v1/companies/:companyId/budget',
+    access: 'operator',
     summary: "Set a company's budget for each month",
     description:
       'One that allows more than was spent lets go on what the budget had stopped, and nothing else.',
@@ -31,6 +33,7 @@ export const budgetRoutes = routeTable('Costs', {
   getAgentBudget: {
     method: 'GET',
     path: '/v1/agents/:agentId/budget',
+    access: 'viewer',
     summary: "Show an agent's budget",
     query,
     answers: shown,
@@ -39,6 +42,7 @@ export const budgetRoutes = routeTable('Costs', {
   putAgentBudget: {
     method: 'PUT',
     path: '/v1/agents/:agentId/budget',
+    access: 'operator',
     summary: "Set an agent's budget for each month",
     description:
       'One that allows more than was spent lets go on what the budget had stopped, and nothing else.',

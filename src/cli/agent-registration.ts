@@ -17,6 +17,7 @@ export interface ConfigurationOptions {
   secretEnv?: Record<string, unknown>;
   stdin?: string;
   policy?: Record<string, unknown>;
+  permissions?: Record<string, unknown>;
 }
 
 export interface RegistrationOptions extends ConfigurationOptions {
@@ -41,7 +42,8 @@ export function addConfigurationOptions(command: Command): Command {
       '--policy <json>',
       'when it may be woken, e.g. {"maxConcurrentRuns": 2, "timeoutSec": 60}',
       jsonObject,
-    );
+    )
+    .option('--permissions <json>', 'what it may do by itself, e.g. {"wake": "company"}', jsonObject);
 }
 
 /** What the file says, and over it what the options say; the rest is the server's to check. @throws CliError */
@@ -68,18 +70,22 @@ export function patchOf(options: ConfigurationOptions): AgentPatch {
 }
 
 function configurationOf(options: ConfigurationOptions): Record<string, unknown> {
-  const { configFile, name, adapter, command, arg, cwd, env, secretEnv, stdin, policy } = options;
+  const { configFile, name, adapter, command, arg, cwd, env, secretEnv, stdin, policy, permissions } =
+    options;
   const file = configFile === undefined ? {} : readConfiguration(configFile);
   const variables = env || secretEnv ? { ...env, ...secretEnv } : undefined;
   // The server has another working folder than whoever types a path.
   const folder = cwd === undefined ? undefined : resolve(cwd);
   const invocation = definedOf({ command, args: arg, cwd: folder, env: variables, stdin });
+  const runtime = definedOf({ heartbeat: policy, permissions });
   const hasInvocation = Object.keys(invocation).length > 0;
   return {
     ...file,
     ...definedOf({ name, adapterType: adapter }),
     ...(hasInvocation && { adapterConfig: { ...(file['adapterConfig'] as object), ...invocation } }),
-    ...(policy && { runtimeConfig: { heartbeat: policy } }),
+    ...(Object.keys(runtime).length > 0 && {
+      runtimeConfig: { ...(file['runtimeConfig'] as object), ...runtime },
+    }),
   };
 }
 

@@ -28,7 +28,8 @@ export class CliError extends Error {
 /** A call that has failed, in words that say what to do about it. */
 export function explained(error: ReveilleError): CliError {
   const { code, status, message, details } = error;
-  const hasNoAccess = code === 'unreachable' || code === 'not_reveille' || status === 401 || status === 403;
+  const hasNoAccess =
+    code === 'unreachable' || code === 'not_reveille' || code === 'forbidden_host' || status === 401;
   return new CliError(
     withHint(code, status, message, details),
     hasNoAccess ? ExitCode.noAccess : ExitCode.failed,

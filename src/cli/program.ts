@@ -19,6 +19,7 @@ import type { StartServer } from './serve';
 import { addServeCommand } from './serve.command';
 import { addSecretCommands } from './secret.commands';
 import { addStatusCommand } from './status.command';
+import { addTokenCommands } from './token.commands';
 import { addWakeCommands } from './wake.command';
 import { addWakeupCommands } from './wakeup.commands';
 
@@ -61,6 +62,7 @@ function createProgram(startServer: StartServer, migrateLog: MigrateLog): Comman
   addCompanyCommands(program);
   addAgentCommands(program);
   addSecretCommands(program);
+  addTokenCommands(program);
   program.commandsGroup('Waking agents, and what becomes of it:');
   addWakeCommands(program);
   addWakeupCommands(program);

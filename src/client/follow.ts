@@ -136,10 +136,14 @@ async function* stream(
   }
 }
 
-/** What the server has said before it ended a stream. All but one reason pass by themselves. */
+/** What the server has said before it ended a stream. Most reasons pass by themselves. */
 function closed(data: string): ReveilleError {
   const { reason, ...details } = JSON.parse(data) as { reason: CloseReason };
   const gone: ErrorCode = 'position_gone';
   if (reason === gone) return new ReveilleError(gone, 'the log no longer has the position', null, details);
+  if (reason === 'token_revoked' || reason === 'token_expired') {
+    const refused: ErrorCode = 'unauthorized';
+    return new ReveilleError(refused, `the server has ended the stream: ${reason}`, null, { reason });
+  }
   return new ReveilleError('unreachable', `the server has ended the stream: ${reason}`, null, { reason });
 }

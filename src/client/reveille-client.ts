@@ -16,6 +16,7 @@ import type {
   CompanyView,
   ConsumerAnswer,
   ConsumersAnswer,
+  CostsQuery,
   CostsView,
   FollowQuery,
   Grouping,
@@ -24,14 +25,19 @@ import type {
   LiveMessage,
   LogAnswer,
   LogPlace,
+  NewTokenView,
   Page,
   PageQuery,
   PriceTableRequest,
   PriceTableView,
   ReadyView,
+  RebuildRequest,
   Reaped,
+  ReportedView,
   RunEventView,
+  RunNoteRequest,
   RunStatus,
+  RunUsageRequest,
   RunView,
   RunWithExcerptsView,
   RuntimeStateView,
@@ -39,6 +45,8 @@ import type {
   StatusChange,
   Ticked,
   VerificationStep,
+  TokenRequest,
+  TokenView,
   WakeAnswer,
   WakeRequest,
   WakeupView,
@@ -218,10 +226,7 @@ export class ReveilleClient {
   }
 
   /** @param query dates, or times with their zone: `from` inclusive, `to` exclusive */
-  costs(
-    companyId: string,
-    query: { from?: string; to?: string; groupBy?: Grouping } = {},
-  ): Promise<CostsView> {
+  costs(companyId: string, query: CostsQuery = {}): Promise<CostsView> {
     return this.connection.json(path`/v1/companies/${companyId}/costs`, { query });
   }
 
@@ -246,7 +251,6 @@ export class ReveilleClient {
     return this.connection.json(path`/v1/agents/${agentId}/budget`);
   }
 
-  /** The whole budget: a limit that is left out is none. */
   putAgentBudget(agentId: string, body: BudgetRequest): Promise<BudgetView> {
     return this.connection.json(path`/v1/agents/${agentId}/budget`, { method: 'PUT', body });
   }
@@ -258,6 +262,29 @@ export class ReveilleClient {
 
   secrets(companyId: string, query: PageQuery = {}): Promise<Page<SecretView>> {
     return this.connection.json(path`/v1/companies/${companyId}/secrets`, { query: { ...query } });
+  }
+
+  /** The answer is the only one that ever has the token itself. */
+  createToken(companyId: string, token: TokenRequest): Promise<NewTokenView> {
+    return this.post(path`/v1/companies/${companyId}/tokens`, { body: token, isRepeatable: false });
+  }
+
+  tokens(companyId: string, query: PageQuery = {}): Promise<Page<TokenView>> {
+    return this.connection.json(path`/v1/companies/${companyId}/tokens`, { query: { ...query } });
+  }
+
+  revokeToken(companyId: string, tokenId: string): Promise<TokenView> {
+    return this.connection.json(path`/v1/companies/${companyId}/tokens/${tokenId}`, { method: 'DELETE' });
+  }
+
+  /** For agents: a note on a run that is going on, with its `REVEILLE_API_KEY` as the token. */
+  addRunEvent(runId: string, note: RunNoteRequest): Promise<ReportedView> {
+    return this.report(path`/v1/runs/${runId}/events`, note);
+  }
+
+  /** The same, about what it has used since the last time. */
+  bookRunUsage(runId: string, usage: RunUsageRequest): Promise<ReportedView> {
+    return this.report(path`/v1/runs/${runId}/usage`, usage);
   }
 
   /** Looks at what is due, now. @param body `now` sets the clock of a server that was started with `--test-clock` */
@@ -331,11 +358,7 @@ export class ReveilleClient {
   }
 
   /** @param body of a rebuild: with `swap: false` what it makes waits until it is swapped in */
-  startProjectionJob(
-    kind: JobAnswer['kind'],
-    projection: string,
-    body?: { swap: boolean },
-  ): Promise<JobAnswer> {
+  startProjectionJob(kind: JobAnswer['kind'], projection: string, body?: RebuildRequest): Promise<JobAnswer> {
     return this.post(path`/v1/admin/projections/${projection}/${kind}`, body && { body });
   }
 
@@ -362,12 +385,16 @@ export class ReveilleClient {
     return this.connection.json('/health/ready', { accepts: 503 });
   }
 
+  /** With a key of its own, so that trying again cannot book it twice. */
+  private report(address: string, body: object): Promise<ReportedView> {
+    return this.post(address, { body, headers: { 'Idempotency-Key': crypto.randomUUID() } });
+  }
+
   private post<T>(address: string, call: Call = {}): Promise<T> {
     return this.connection.json(address, { ...call, method: 'POST' });
   }
 }
 
 /** Registered once more, it is the same thing. */
-function isNamed({ externalKey = null }: { externalKey?: string | null | undefined }): boolean {
-  return externalKey !== null;
-}
+const isNamed = ({ externalKey }: { externalKey?: string | null | undefined }) =>
+  (externalKey ?? null) !== null;

@@ -27,7 +27,7 @@ export class ReveilleError extends Error {
 
   /** Whether it makes sense to ask the same again in a moment. */
   get isTemporary(): boolean {
-    return this.code === 'unreachable' || this.status === 503;
+    return this.code === 'unreachable' || this.code === 'rate_limited' || this.status === 503;
   }
 }
 

@@ -2,12 +2,14 @@ import type { z } from 'zod';
 import type { AgentPatch, registerAgentSchema } from '../agents/agent.schemas';
 import type { AgentView } from '../agents/agent.view';
 import type { budgetRequest } from '../budgets/budget.view';
+import type { tokenRequest } from '../auth/tokens.routes';
 import type { companyRequest } from '../companies/companies.routes';
 import type { Grouping } from '../costs/cost-groups';
 import type { priceTableRequest } from '../costs/costs.routes';
 import type { LiveEvent } from '../live/live-events';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { RunView } from '../runs/run.view';
+import type { noteRequest, usageRequest } from '../runs/runs.routes';
 import type { wakeupSchema } from '../wakeups/wakeup.schemas';
 
 export type { AgentChangeView, AgentView, RuntimeStateView } from '../agents/agent.view';
@@ -20,13 +22,14 @@ export type {
   VerificationResult,
   VerificationStep,
 } from '../audit/verification/verification';
+export type { NewTokenView, TokenView } from '../auth/token.view';
 export type { CompanyView } from '../companies/company.view';
 export type { CostsView, PriceTableView } from '../costs/costs.routes';
 export type { ReadyView } from '../health/health.routes';
 export type { LiveEvent, LiveEventType, LivePayload } from '../live/live-events';
 export type { RunEventView, RunView, RunWithExcerptsView } from '../runs/run.view';
 export type { ConsumerAnswer, ConsumersAnswer, JobAnswer } from '../operations/projections.routes';
-export type { LogAnswer, Reaped } from '../runs/runs.routes';
+export type { LogAnswer, Reaped, ReportedView } from '../runs/runs.routes';
 export type { SecretView } from '../secrets/secrets.routes';
 export type { Ticked } from '../timers/alarm-clock';
 export type { WakeupView } from '../wakeups/wakeup.view';
@@ -37,8 +40,17 @@ export type AgentStatus = AgentView['status'];
 export type RunStatus = RunView['status'];
 export type CompanyRequest = z.input<typeof companyRequest>;
 export type AgentRequest = z.input<typeof registerAgentSchema>;
+export type TokenRequest = z.input<typeof tokenRequest>;
+export type RunNoteRequest = z.input<typeof noteRequest>;
+export type RunUsageRequest = z.input<typeof usageRequest>;
 export type WakeRequest = z.input<typeof wakeupSchema>;
 export type BudgetRequest = z.input<typeof budgetRequest>;
+export type CostsQuery = { from?: string; to?: string; groupBy?: Grouping };
+
+export interface RebuildRequest {
+  swap: boolean;
+}
+
 export type PriceTableRequest = z.input<typeof priceTableRequest>;
 
 export interface Page<T> {

@@ -15,6 +15,7 @@ export const companyRoutes = routeTable('Companies', {
   registerCompany: {
     method: 'POST',
     path: '/v1/companies',
+    access: 'server',
     summary: 'Register a company',
     description: 'With the `externalKey` of a company that is there already, that one is answered, with 200.',
     body: companyRequest,
@@ -23,6 +24,7 @@ export const companyRoutes = routeTable('Companies', {
   getCompany: {
     method: 'GET',
     path: '/v1/companies/:companyId',
+    access: 'viewer',
     summary: 'Show a company',
     query,
     answers: { 200: answer(companySchema, 'The company') },
@@ -31,6 +33,7 @@ export const companyRoutes = routeTable('Companies', {
   pauseCompany: {
     method: 'POST',
     path: '/v1/companies/:companyId/pause',
+    access: 'operator',
     summary: 'Pause a company',
     description: 'The kill switch: what runs is ended, and nothing is woken until the company is resumed.',
     answers: { 200: written(companySchema, 'The company, paused') },
@@ -39,6 +42,7 @@ export const companyRoutes = routeTable('Companies', {
   resumeCompany: {
     method: 'POST',
     path: '/v1/companies/:companyId/resume',
+    access: 'operator',
     summary: 'Resume a paused company',
     answers: { 200: written(companySchema, 'The company, active') },
     errors: unknown,

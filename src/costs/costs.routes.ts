@@ -77,6 +77,7 @@ export const costRoutes = routeTable('Costs', {
   getCosts: {
     method: 'GET',
     path: '/v1/companies/:companyId/costs',
+    access: 'viewer',
     summary: 'What a company has spent',
     query: z
       .strictObject({
@@ -95,6 +96,7 @@ export const costRoutes = routeTable('Costs', {
   getPrices: {
     method: 'GET',
     path: '/v1/companies/:companyId/prices',
+    access: 'viewer',
     summary: "Show a company's own prices",
     query: z.strictObject({ waitFor }),
     answers: { 200: answer(priceTableSchema, 'They go before the built-in ones') },
@@ -103,6 +105,7 @@ export const costRoutes = routeTable('Costs', {
   putPrices: {
     method: 'PUT',
     path: '/v1/companies/:companyId/prices',
+    access: 'operator',
     summary: "Replace a company's own prices",
     description: "What is booked already doesn't change.",
     body: priceTableRequest,

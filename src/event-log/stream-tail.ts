@@ -2,7 +2,7 @@ import type { EventLog } from './event-log';
 import type { UnsealedEvent } from './seal';
 import { seal } from './seal';
 import { CHAIN_START } from '../kernel/chain';
-import type { Revision, StoredEvent } from '../kernel/event';
+import type { Position, Revision, StoredEvent } from '../kernel/event';
 import { NO_STREAM } from '../kernel/event';
 import { untilAvailable } from './until-available';
 
@@ -37,18 +37,19 @@ export class StreamTail {
   }
 
   /**
-   * Appends at exactly this end, and sends the same bytes again while the log does not answer.
+   * Appends at exactly this end, and sends the same bytes again while the log does not answer. Answers where the last one is.
    *
    * @throws RevisionConflict somebody else has written to the stream: find its end anew
    */
-  async append(events: readonly UnsealedEvent[]): Promise<void> {
+  async append(events: readonly UnsealedEvent[]): Promise<Position> {
     const sealed = seal(events, this.lastHash);
-    const { revision } = await untilAvailable(
+    const { revision, position } = await untilAvailable(
       () => this.log.append(this.stream, sealed, this.lastRevision),
       this.signal,
     );
     this.lastRevision = revision;
     this.lastHash = sealed.at(-1)!.metadata.hash;
+    return position;
   }
 }
 

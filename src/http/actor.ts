@@ -1,18 +1,28 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { createParamDecorator } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { Principal } from '../auth/principal';
 import type { Actor } from '../kernel/event';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set once the token has been checked. */
-    actor?: Actor;
+    principal?: Principal;
   }
 }
 
+/** Who asks, with all that the token says. */
+export const RequestPrincipal = createParamDecorator((_data: unknown, context: ExecutionContext): Principal =>
+  principalOf(context),
+);
+
 /** Who asks, for the metadata of the events. */
-export const RequestActor = createParamDecorator((_data: unknown, context: ExecutionContext): Actor => {
-  const { actor } = context.switchToHttp().getRequest<FastifyRequest>();
-  if (!actor) throw new Error('a request has reached a controller without an actor');
-  return actor;
-});
+export const RequestActor = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Actor => principalOf(context).actor,
+);
+
+export function principalOf(context: ExecutionContext): Principal {
+  const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+  if (!principal) throw new Error('a request has reached a controller without a principal');
+  return principal;
+}

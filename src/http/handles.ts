@@ -45,7 +45,8 @@ export function routesOf(controllers: readonly { prototype: object }[]): Route[]
   );
 }
 
-function routeOf(handler: object): Route | undefined {
+/** What a method handles. */
+export function routeOf(handler: object): Route | undefined {
   return Reflect.getMetadata(ROUTE, handler) as Route | undefined;
 }
 

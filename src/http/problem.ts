@@ -11,18 +11,24 @@ export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   headers_too_large: 431,
   request_timeout: 408,
   unauthorized: 401,
+  forbidden: 403,
+  rate_limited: 429,
   forbidden_host: 403,
   route_not_found: 404,
   company_not_found: 404,
   agent_not_found: 404,
   wakeup_not_found: 404,
   run_not_found: 404,
+  token_not_found: 404,
   projection_not_found: 404,
   job_not_found: 404,
   agent_not_wakeable: 409,
   agent_busy: 409,
   agent_status_conflict: 409,
   too_many_open_wakeups: 429,
+  too_many_tokens: 409,
+  run_not_open: 409,
+  too_many_reports: 429,
   idempotency_key_reused: 422,
   idempotency_key_conflict: 400,
   projection_busy: 409,
@@ -68,5 +74,5 @@ export function problemOf(error: DomainError): Problem {
 
 /** Seconds after which it makes sense to come again; null where it makes none. */
 export function retryAfterSec(code: ErrorCode): number | null {
-  return statusOfCode[code] === 503 ? 1 : null;
+  return statusOfCode[code] === 503 || code === 'rate_limited' ? 1 : null;
 }

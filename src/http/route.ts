@@ -1,5 +1,6 @@
 import type { StreamableFile } from '@nestjs/common';
 import type { z } from 'zod';
+import type { Access, AgentAccess } from '../auth/access';
 import type { ErrorCode } from '../kernel/errors';
 import type { Written } from './written';
 
@@ -14,8 +15,10 @@ export interface RouteDescription {
   /** In a few words, for lists. */
   summary: string;
   description?: string;
-  /** `open`: needs no token. */
-  access?: 'open';
+  /** Who may call it: there is no route of which nobody has said that. */
+  access: Access;
+  /** What tokens of agents may do with it; left out: nothing. */
+  agents?: AgentAccess;
   /** Where an id of any form will do, there is nothing to say: what is not there is answered with 404. */
   params?: z.ZodObject;
   /** Left out: the route takes no query. */
@@ -52,9 +55,24 @@ export const pathParameters = {
   agentId: 'Id of an agent',
   wakeupId: 'Id of a wakeup',
   runId: 'Id of a run',
+  tokenId: 'Id of a token',
   jobId: 'Id of a job',
   name: 'Of a secret: up to 100 letters, digits and `_.-`, beginning with a letter or `_`; of a projection: as it is listed',
 } as const;
+
+/** Those among them that say whose something is. */
+const OWNED_IDS = ['companyId', 'agentId', 'wakeupId', 'runId'] as const;
+export type OwnedId = (typeof OWNED_IDS)[number];
+
+/** Where a route is told whose things it is about: in its path, or where that names nothing with an owner, its query. */
+export function ownedIdsOf({ path, query }: Pick<RouteDescription, 'path' | 'query'>): {
+  part: 'params' | 'query';
+  names: readonly OwnedId[];
+} {
+  const inPath = OWNED_IDS.filter((name) => path.split('/').includes(`:${name}`));
+  if (inPath.length > 0) return { part: 'params', names: inPath };
+  return { part: 'query', names: OWNED_IDS.filter((name) => query !== undefined && name in query.shape) };
+}
 
 /** The chapters of the documentation. */
 export const tags = {
@@ -64,6 +82,7 @@ export const tags = {
   Runs: 'Single executions of an agent, and what they wrote.',
   Live: 'Everything that happens, in its order.',
   Costs: 'What was spent, in micro-dollars: 1 USD is 1,000,000.',
+  Tokens: 'Who may do what in a company.',
   Secrets: 'Values for the environments of agents, kept outside the log.',
   Audit: 'Proof that the log is what was written, and answers to how and why, months later.',
   Administration: 'By hand, what the server does by itself.',
@@ -110,11 +129,18 @@ export function routeTable<const T extends Record<string, RouteDescription>>(
   tag: Tag,
   table: T,
 ): NamedRoutes<T> {
-  const named = Object.entries(table).map(([operationId, route]) => [
-    operationId,
-    { ...route, operationId, tag },
-  ]);
+  const named = Object.entries(table).map(([operationId, route]) => {
+    refuseUnowned(route);
+    return [operationId, { ...route, operationId, tag }];
+  });
   return Object.fromEntries(named) as NamedRoutes<T>;
+}
+
+/** A company's token must not reach what nobody can tell the owner of. */
+function refuseUnowned(route: RouteDescription): void {
+  const { access, path } = route;
+  if (access === 'open' || access === 'server' || ownedIdsOf(route).names.length > 0) return;
+  throw new Error(`${path} is for tokens of companies, but names nothing that belongs to one`);
 }
 
 /** The answer to a read. */

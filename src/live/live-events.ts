@@ -202,6 +202,17 @@ export const livePayloads = {
     .object({ prices: z.number().int().describe('How many models have one') })
     .describe('A company’s price table was replaced'),
 
+  'token.created': z
+    .object({
+      tokenId: id,
+      name: z.string(),
+      role: z.enum(['viewer', 'operator', 'admin', 'agent']),
+      agentId: id.nullable().describe('Of a token of an agent'),
+      expiresAt: time,
+    })
+    .describe('A company has a new token'),
+  'token.revoked': z.object({ tokenId: id }).describe('A token is none any more'),
+
   'company.registered': z
     .object({ name: z.string(), externalKey: z.string().nullable() })
     .describe('A company is new'),
@@ -235,6 +246,8 @@ export const LIVE_CLOSED = 'live.closed';
 export const closeReasons = {
   slow_client: 'The client did not take what was sent to it: resume behind the last cursor',
   server_stopping: 'The server is stopping: resume when it is back',
+  token_revoked: 'The token was revoked, or the run that it was of is over',
+  token_expired: 'The time of the token is over: come in with another one',
   position_gone: 'The log no longer has the position: start again, from `head`',
   internal: 'The server could not go on: resume behind the last cursor',
 } as const;

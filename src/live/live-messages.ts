@@ -143,6 +143,14 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
     return [{ type: 'log.finalized', payload: { runId, agentId, logs, logBytes, logSha256 } }];
   },
 
+  AccessTokenCreated: ({ event: { data } }) => {
+    const { tokenId, name, role, agentId, expiresAt } = data;
+    return [{ type: 'token.created', payload: { tokenId, name, role, agentId, expiresAt } }];
+  },
+  AccessTokenRevoked: ({ event: { data } }) => [
+    { type: 'token.revoked', payload: { tokenId: data.tokenId } },
+  ],
+
   CompanyRegistered: ({ event: { data } }) => [
     { type: 'company.registered', payload: { name: data.name, externalKey: data.externalKey } },
   ],

@@ -28,8 +28,12 @@ export class LiveSocketAdapter extends IoAdapter {
         { headers }: IncomingMessage,
         answer: (error: string | null, isFine: boolean) => void,
       ) => {
-        const refusal = this.gate.refusalOfOrigin(headers);
-        answer(refusal?.message ?? null, refusal === null);
+        try {
+          this.gate.checkOrigin(headers);
+          answer(null, true);
+        } catch (error) {
+          answer((error as Error).message, false);
+        }
       },
     } as ServerOptions);
     server.use((_socket, next) => next(new Error('the namespace is /live')));

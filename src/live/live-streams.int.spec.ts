@@ -6,7 +6,9 @@ import { temporaryFolder } from '../../test/support/temporary-folder';
 import { EmbeddedEventLog } from '../event-log/embedded/embedded-event-log';
 import { FollowInterrupted, PositionGone } from '../event-log/event-log';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position, StoredEvent } from '../kernel/event';
+import type { Principal } from '../auth/principal';
+import { SERVER_ADMIN as ADMIN } from '../auth/principal';
+import type { Position, StoredEvent } from '../kernel/event';
 import { NO_STREAM } from '../kernel/event';
 import { agentStream, companyStream, runLogStream, runStream } from '../kernel/streams';
 import { Feed } from '../processing/feed';
@@ -16,7 +18,6 @@ import type { LiveMessage } from './live-message';
 import type { LiveSink } from './live-sink';
 import { LiveStreams } from './live-streams';
 
-const ADMIN: Actor = { type: 'user', id: 'admin' };
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -129,15 +130,18 @@ function connect(): Client {
     sink: null as never,
     take: (taken) => setImmediate(taken),
   };
-  client.sink = live.openSink({
-    send(message, taken) {
-      client.told.push(message);
-      client.take(taken);
+  client.sink = live.openSink(
+    {
+      send(message, taken) {
+        client.told.push(message);
+        client.take(taken);
+      },
+      close(reason, details) {
+        client.closed = details === undefined ? { reason } : { reason, details };
+      },
     },
-    close(reason, details) {
-      client.closed = details === undefined ? { reason } : { reason, details };
-    },
-  });
+    ADMIN,
+  );
   return client;
 }
 
@@ -249,7 +253,7 @@ test('what does not exist, or does not belong together, is refused', async () =>
   await refused({ companyId: 'unknown' }).toMatchObject({ code: 'company_not_found' });
   await refused({ companyId: 'c', agentId: 'd.a' }).toMatchObject({ code: 'agent_not_found' });
   await refused({ companyId: 'c', agentId: 'c.b', runId: 'c.a.r' }).toMatchObject({ code: 'run_not_found' });
-  const nobody: Actor = { type: 'agent', id: 'x' };
+  const nobody: Principal = { ...ADMIN, companyId: 'd', role: 'admin' };
   await expect(live.scopeOf(nobody, { companyId: 'c' })).rejects.toMatchObject({ code: 'company_not_found' });
 });
 

@@ -1,15 +1,17 @@
-import { mayFollow } from '../auth/may-follow';
+import type { Principal } from '../auth/principal';
+import { sees } from '../auth/principal';
 import type { EventLog } from '../event-log/event-log';
 import { FollowInterrupted, PositionGone } from '../event-log/event-log';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position, Recorded, StoredEvent } from '../kernel/event';
+import type { Position, Recorded, StoredEvent } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
 import type { Feed } from '../processing/feed';
 import type { Cursor } from './cursor';
 import { formatCursor, parseCursor, placeOf } from './cursor';
 import { Follower } from './follower';
 import { LiveChannel } from './live-channel';
+import type { CloseReason } from './live-events';
 import type { LiveMessage } from './live-message';
 import type { LiveScope } from './live-scope';
 import type { Carrier } from './live-sink';
@@ -56,7 +58,8 @@ interface LiveDeps {
 export class LiveStreams {
   private readonly plain: LiveChannel<Recorded>;
   private readonly withLogs: LiveChannel<StoredEvent>;
-  private readonly sinks = new Set<LiveSink>();
+  /** By the token that they were opened with. */
+  private readonly sinks = new Map<string, { principal: Principal; sinks: Set<LiveSink> }>();
   private isStopped = false;
 
   constructor(private readonly deps: LiveDeps) {
@@ -68,12 +71,13 @@ export class LiveStreams {
   }
 
   /** @throws DomainError where there is no such thing, for this client */
-  async scopeOf(principal: Actor, wanted: WantedScope): Promise<LiveScope> {
+  async scopeOf(principal: Principal, wanted: WantedScope): Promise<LiveScope> {
     const [scope, missing] = await this.find(wanted);
-    if (!mayFollow(principal, scope.companyId)) throw new DomainError(missing);
+    if (!sees(principal, scope.companyId)) throw new DomainError(missing);
     if (wanted.companyId !== undefined && wanted.companyId !== scope.companyId)
       throw new DomainError(missing);
     if (wanted.agentId !== undefined && wanted.agentId !== scope.agentId) throw new DomainError(missing);
+    if (principal.agentId !== null && principal.agentId !== scope.agentId) throw new DomainError('forbidden');
     return { ...scope, logs: wanted.logs ?? scope.runId !== null };
   }
 
@@ -95,15 +99,27 @@ export class LiveStreams {
   }
 
   /** Carries messages to one client until either side ends it. */
-  openSink(carrier: Carrier): LiveSink {
+  openSink(carrier: Carrier, principal: Principal): LiveSink {
     const sink = new LiveSink(carrier);
     if (this.isStopped) {
       sink.close('server_stopping');
       return sink;
     }
-    this.sinks.add(sink);
-    sink.signal.addEventListener('abort', () => this.sinks.delete(sink), { once: true });
+    const { key } = principal;
+    const { sinks } = this.sinks.get(key) ?? { sinks: new Set() };
+    this.sinks.set(key, { principal, sinks: sinks.add(sink) });
+    sink.signal.addEventListener('abort', () => this.forget(key, sink), { once: true });
     return sink;
+  }
+
+  /** Ends what was opened with a token. */
+  end(key: string, reason: CloseReason): void {
+    for (const sink of [...(this.sinks.get(key)?.sinks ?? [])]) sink.close(reason);
+  }
+
+  /** Whose tokens something was opened with that still is open. */
+  *principals(): Iterable<Principal> {
+    for (const { principal } of this.sinks.values()) yield principal;
   }
 
   /** A follower that has not begun yet. @param others followers of the same client */
@@ -137,8 +153,14 @@ export class LiveStreams {
   /** Tells all followers that the server is stopping, and ends them. */
   async stop(): Promise<void> {
     this.isStopped = true;
-    for (const sink of [...this.sinks]) sink.close('server_stopping');
+    for (const key of [...this.sinks.keys()]) this.end(key, 'server_stopping');
     await Promise.all([this.plain.stop(), this.withLogs.stop()]);
+  }
+
+  private forget(key: string, sink: LiveSink): void {
+    const sinks = this.sinks.get(key)?.sinks;
+    sinks?.delete(sink);
+    if (sinks?.size === 0) this.sinks.delete(key);
   }
 
   private async *batches(scope: LiveScope, after: Cursor, until: Position): AsyncGenerator<ReplayBatch> {

@@ -1,9 +1,9 @@
 import { Controller, Headers, Res, StreamableFile } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { RequestActor } from '../http/actor';
+import type { Principal } from '../auth/principal';
+import { RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import type { Actor } from '../kernel/event';
 import { EventStream } from './event-stream';
 import { liveRoutes as routes } from './live.routes';
 import { FROM_THE_BEGINNING, LiveStreams } from './live-streams';
@@ -18,18 +18,18 @@ export class LiveController {
   async events(
     @Input() { params, query, headers }: InputOf<typeof routes.listLiveMessages>,
     @Headers('accept') accept: string | undefined,
-    @RequestActor() actor: Actor,
+    @RequestPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { after, limit, ...wanted } = query;
-    const scope = await this.live.scopeOf(actor, { ...wanted, companyId: params.companyId });
+    const scope = await this.live.scopeOf(principal, { ...wanted, companyId: params.companyId });
     if (!accept?.includes(EVENT_STREAM)) {
       const page = await this.live.page(scope, await this.live.begin(after ?? FROM_THE_BEGINNING), limit);
       return { ...page, items: page.items.map((message) => message.toJSON()) };
     }
     const from = await this.live.begin(headers['Last-Event-ID'] ?? after);
     const stream = new EventStream();
-    const sink = this.live.openSink(stream);
+    const sink = this.live.openSink(stream, principal);
     stream.once('close', () => sink.end());
     this.live.follow(scope, from, sink).start();
     void reply.header('Cache-Control', 'no-store').header('X-Accel-Buffering', 'no');

@@ -2,11 +2,11 @@ import type { OnModuleDestroy } from '@nestjs/common';
 import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
 import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { Namespace, Socket } from 'socket.io';
-import { ADMIN, Gate } from '../auth/gate';
+import { Gate } from '../auth/gate';
+import type { Principal } from '../auth/principal';
 import { parse } from '../http/parse';
 import { domainErrorOf } from '../http/problem.filter';
 import { DomainError } from '../kernel/errors';
-import type { Actor } from '../kernel/event';
 import type { Follower } from './follower';
 import { subscription, unsubscription } from './live.schemas';
 import { roomOf } from './live-scope';
@@ -20,7 +20,7 @@ const LAST_WORDS_MS = 1_000;
 
 /** What a socket has asked for. */
 interface Session {
-  principal: Actor;
+  principal: Principal;
   sink: LiveSink;
   /** By room. */
   followers: Map<string, Follower>;
@@ -32,6 +32,7 @@ type Answer = (answer: object) => void;
 @WebSocketGateway({ namespace: '/live' })
 export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnection<Socket>, OnModuleDestroy {
   private readonly sessions = new WeakMap<Socket, Session>();
+  private readonly principals = new WeakMap<Socket, Principal>();
   private readonly stopping = new AbortController();
 
   constructor(
@@ -42,20 +43,27 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
   /** Before a socket is connected; guards do not stand before connections. */
   afterInit(namespace: Namespace): void {
     namespace.use((socket, next) => {
-      const { token } = socket.handshake.auth;
-      const refusal = this.gate.refusalOf(
-        socket.handshake.headers,
-        typeof token === 'string' ? token : undefined,
+      const { token } = socket.handshake.auth as { token?: unknown };
+      this.gate.admit(socket.handshake.headers, typeof token === 'string' ? token : undefined).then(
+        (principal) => {
+          this.principals.set(socket, principal);
+          next();
+        },
+        (error: unknown) => {
+          const refusal = domainErrorOf(error);
+          this.gate.refused(refusal);
+          next(Object.assign(new Error(refusal.code), { data: problemOf(refusal) }));
+        },
       );
-      if (refusal) return next(Object.assign(new Error(refusal.code), { data: problemOf(refusal) }));
-      next();
     });
   }
 
   handleConnection(socket: Socket): void {
-    const sink = this.live.openSink(new SocketCarrier(socket, this.stopping.signal));
+    const principal = this.principals.get(socket);
+    if (!principal) throw new Error('a socket has come in without a principal');
+    const sink = this.live.openSink(new SocketCarrier(socket, this.stopping.signal), principal);
     socket.once('disconnect', () => sink.end());
-    this.sessions.set(socket, { principal: ADMIN, sink, followers: new Map() });
+    this.sessions.set(socket, { principal, sink, followers: new Map() });
   }
 
   @SubscribeMessage('subscribe')
@@ -70,7 +78,7 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
       ack({ position });
       follower.start();
     } catch (error) {
-      ack(problemOf(domainErrorOf(error)));
+      ack(this.refusalOf(error));
     }
   }
 
@@ -89,7 +97,7 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
       followers.delete(room);
       ack({ unsubscribed: follower !== undefined });
     } catch (error) {
-      ack(problemOf(domainErrorOf(error)));
+      ack(this.refusalOf(error));
     }
   }
 
@@ -103,6 +111,7 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
     { principal, sink, followers }: Session,
     body: unknown,
   ): Promise<{ position: string; follower: Follower }> {
+    this.gate.limit(principal);
     const { after, ...wanted } = parse(subscription, body ?? {});
     const scope = await this.live.scopeOf(principal, wanted);
     const from = await this.live.begin(after);
@@ -114,6 +123,12 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
     const follower = this.live.follow(scope, from, sink, () => followers.values());
     followers.set(room, follower);
     return { position: `${from.position}`, follower };
+  }
+
+  private refusalOf(error: unknown): object {
+    const refusal = domainErrorOf(error);
+    this.gate.refused(refusal);
+    return problemOf(refusal);
   }
 
   private sessionOf(socket: Socket): Session {

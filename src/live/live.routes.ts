@@ -5,6 +5,8 @@ export const liveRoutes = routeTable('Live', {
   listLiveMessages: {
     method: 'GET',
     path: '/v1/companies/:companyId/events',
+    access: 'viewer',
+    agents: 'company',
     summary: 'What happens in a company',
     description:
       'With `Accept: text/event-stream` as it happens, from `Last-Event-ID` or `after` on, else from now on; otherwise as pages, from the beginning or `after` on.',

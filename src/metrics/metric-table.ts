@@ -61,7 +61,7 @@ export const metricTable = {
   },
   reveille_refusals_total: {
     kind: 'counter',
-    help: 'HTTP requests that were refused, by the code of the problem (docs/errors.md)',
+    help: 'Requests, sockets and subscriptions that were refused, by the code of the problem (docs/errors.md)',
     labels: ['code'],
   },
   reveille_append_seconds: {

@@ -4,6 +4,7 @@ export const metricsRoutes = routeTable('Operations', {
   getMetrics: {
     method: 'GET',
     path: '/metrics',
+    access: 'server',
     summary: 'Numbers about this node, for Prometheus',
     answers: {
       200: content(

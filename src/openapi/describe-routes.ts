@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { problemSchema } from '../http/problem';
+import { problemSchema, retryAfterSec } from '../http/problem';
 import type { AnswerDescription, Route, RouteDescription } from '../http/route';
 import { pathParameters, tags } from '../http/route';
 import type { ErrorCode } from '../kernel/errors';
@@ -77,7 +77,8 @@ class Description {
           token: {
             type: 'http',
             scheme: 'bearer',
-            description: 'The admin token, which the server keeps as `admin-token` in its data folder',
+            description:
+              'The admin token, which the server keeps as `admin-token` in its data folder, or a token of a company (`createToken`). Each route names the role that it takes: `viewer`, `operator` (who may also do what a `viewer` may), `admin` (the same), `agent` (a run, or an agent), or `server`: only the admin token.',
           },
         },
       },
@@ -86,14 +87,14 @@ class Description {
   }
 
   private operation(route: Route): Operation {
-    const { operationId, tag, summary, description, access, body, bodyType = JSON_TYPE } = route;
+    const { operationId, tag, summary, description, body, bodyType = JSON_TYPE } = route;
     const parameters = this.parameters(route);
     return {
       operationId,
       tags: [tag],
       summary,
       ...(description !== undefined && { description }),
-      ...(access === 'open' && { security: [] }),
+      security: securityOf(route),
       ...(parameters.length > 0 && { parameters }),
       ...(body && {
         requestBody: {
@@ -153,7 +154,7 @@ class Description {
   /** One response for all routes that refuse for the same reasons. */
   private refusal(status: number, codes: readonly ErrorCode[]): { $ref: string } {
     const name = codes.join('.');
-    const header = ({ 401: 'WWW-Authenticate', 503: 'Retry-After' } as const)[status];
+    const header = headerOf(status, codes);
     this.responses[name] ??= {
       description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code]}`).join('\n\n'),
       ...(header && { headers: referTo(header) }),
@@ -167,6 +168,17 @@ class Description {
     const schema = Object.keys(properties).length === 0 ? problem : { allOf: [problem, { properties }] };
     return { [PROBLEM_TYPE]: { schema } };
   }
+}
+
+function headerOf(status: number, codes: readonly ErrorCode[]): keyof typeof headers | undefined {
+  if (status === 401) return 'WWW-Authenticate';
+  return codes.every((code) => retryAfterSec(code) !== null) ? 'Retry-After' : undefined;
+}
+
+/** The role that is needed, or that of an agent. OpenAPI 3.1 lets any kind of security name roles. */
+function securityOf({ access, agents }: RouteDescription): Operation['security'] {
+  if (access === 'open') return [];
+  return [{ token: [access] }, ...(agents ? [{ token: ['agent'] }] : [])];
 }
 
 function referTo(header: keyof typeof headers): Record<string, { $ref: string }> {

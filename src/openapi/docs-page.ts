@@ -84,7 +84,7 @@ function operationSection({ method, path, operation }: Place, document: OpenApiD
       <code><span class="method">${method.toUpperCase()}</span> ${path}</code>
     </p>
     ${prose(description)}
-    ${operation.security?.length === 0 ? html`<p class="faint">Needs no token.</p>` : null}
+    <p class="faint">${neededToken(operation)}</p>
     ${parameters.length === 0 ? null : parameterTable(parameters)}
     ${
       body && bodyType
@@ -103,6 +103,12 @@ function operationSection({ method, path, operation }: Place, document: OpenApiD
       <pre>${curl({ method, path, operation }, document)}</pre>
     </details>
   </section>`;
+}
+
+function neededToken({ security = [] }: Operation): Html {
+  if (security.length === 0) return html`Needs no token.`;
+  const roles = security.flatMap(({ token = [] }) => token);
+  return html`For: ${roles.map((role, at) => html`${at > 0 ? ', ' : null}<code>${role}</code>`)}`;
 }
 
 function parameterTable(parameters: readonly Parameter[]): Html {

@@ -17,7 +17,15 @@ function reasonsOfKind({ access, body, query }: RouteDescription): ErrorCode[] {
   const codes: ErrorCode[] = ['forbidden_host', 'internal'];
   // Whatever looks for a company, an agent, … may have to wait for the read models, and these for the log.
   if (access !== 'open') {
-    codes.push('unauthorized', 'bad_request', 'log_unavailable', 'documents_unavailable', 'not_caught_up');
+    codes.push(
+      'unauthorized',
+      'forbidden',
+      'rate_limited',
+      'bad_request',
+      'log_unavailable',
+      'documents_unavailable',
+      'not_caught_up',
+    );
   }
   if (body) codes.push('payload_too_large', 'unsupported_media_type');
   if (query && 'waitFor' in query.shape) codes.push('position_past_head', 'position_gone');

@@ -81,12 +81,14 @@ export const projectionRoutes = routeTable('Administration', {
   listProjections: {
     method: 'GET',
     path: '/v1/admin/projections',
+    access: 'server',
     summary: 'How far projections and sagas have come',
     answers: { 200: answer(consumersSchema, 'All of this node') },
   },
   rebuildProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/rebuild',
+    access: 'server',
     summary: 'Make the documents anew from the log',
     description:
       'Reads are answered from the old documents until the new ones are complete. With `swap: false` the new ones are ' +
@@ -101,6 +103,7 @@ export const projectionRoutes = routeTable('Administration', {
   swapProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/swap',
+    access: 'server',
     summary: 'Let the documents that a rebuild has made take the place of the live ones',
     body: nothing,
     isBodyOptional: true,
@@ -110,6 +113,7 @@ export const projectionRoutes = routeTable('Administration', {
   compareProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/compare',
+    access: 'server',
     summary: 'Whether the documents are what the log makes of them',
     body: nothing,
     isBodyOptional: true,
@@ -119,6 +123,7 @@ export const projectionRoutes = routeTable('Administration', {
   retryProjection: {
     method: 'POST',
     path: '/v1/admin/projections/:name/retry',
+    access: 'server',
     summary: 'Let a projection or saga that has stopped try again',
     body: nothing,
     isBodyOptional: true,
@@ -128,6 +133,7 @@ export const projectionRoutes = routeTable('Administration', {
   getProjectionJob: {
     method: 'GET',
     path: '/v1/admin/jobs/:jobId',
+    access: 'server',
     summary: 'How a rebuild or comparison goes on',
     answers: { 200: answer(jobSchema, 'The job') },
     errors: ['job_not_found'],
@@ -135,6 +141,7 @@ export const projectionRoutes = routeTable('Administration', {
   cancelProjectionJob: {
     method: 'POST',
     path: '/v1/admin/jobs/:jobId/cancel',
+    access: 'server',
     summary: 'End a rebuild or comparison; nothing has changed then',
     body: nothing,
     isBodyOptional: true,

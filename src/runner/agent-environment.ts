@@ -13,12 +13,13 @@ export function agentEnvironment(
   configured: Readonly<Record<string, string>>,
   run: ClaimedRun,
   folder: RunFolder,
-  apiUrl: string,
+  api: { url: string; token: string },
 ): Record<string, string> {
   return {
     ...base,
     ...configured,
-    REVEILLE_API_URL: apiUrl,
+    REVEILLE_API_URL: api.url,
+    REVEILLE_API_KEY: api.token,
     REVEILLE_AGENT_ID: run.agentId,
     REVEILLE_COMPANY_ID: run.companyId,
     [RUN_ID_VARIABLE]: run.runId,

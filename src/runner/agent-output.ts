@@ -39,7 +39,7 @@ export interface AgentOutputDeps {
   progress: OutputProgress;
   environment: Readonly<Record<string, string>>;
   secrets: Pick<RunSecrets, 'mask'>;
-  book: (events: readonly (ReportedEvent | RunEventInput<'error' | 'note'>)[]) => Promise<void>;
+  book: (events: readonly (ReportedEvent | RunEventInput<'error' | 'note'>)[]) => Promise<unknown>;
 }
 
 /**

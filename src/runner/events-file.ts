@@ -1,9 +1,8 @@
-import { shortened } from './json-limits';
 import type { RunEventInput } from './run-event-writer';
 import { pause } from './pause';
 import { openRegularFile } from './read-regular-file';
 import type { ReportedEvent } from './reported-event';
-import { parseReportedEvent } from './reported-event';
+import { maskedReported, parseReportedEvent } from './reported-event';
 import { messageOf } from './run-failure';
 import type { RunSecrets } from './run-secrets';
 
@@ -13,8 +12,6 @@ const MAX_LINE_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 4 * MAX_LINE_BYTES;
 const MAX_LINES_AT_ONCE = 200;
 const LINE_FEED = 0x0a;
-/** A longer one is cut. */
-const MAX_MESSAGE_BYTES = 8 * 1024;
 
 /** In the payload of every event from the file: where the next line begins, in bytes. */
 export const NEXT_LINE_KEY = 'eventsFileOffset';
@@ -123,26 +120,11 @@ export class EventsFile {
     const text = line.toString().trim();
     if (text === '') return [];
     try {
-      const event = this.masked(parseReportedEvent(text));
+      const event = maskedReported(parseReportedEvent(text), this.secrets.mask);
       return [{ ...event, payload: { ...event.payload, [NEXT_LINE_KEY]: next } }];
     } catch (error) {
       return this.complain(messageOf(error), next);
     }
-  }
-
-  private masked(event: ReportedEvent): ReportedEvent {
-    const { mask } = this.secrets;
-    if (event.eventType === 'note') {
-      // Masked before it is cut: half a secret would not be found.
-      const message = shortened(mask.text(event.message), MAX_MESSAGE_BYTES);
-      return {
-        ...event,
-        message,
-        payload: mask.json(event.payload ?? null) as Record<string, unknown> | null,
-      };
-    }
-    const { provider, model } = event.reported;
-    return { ...event, reported: { ...event.reported, ...mask.texts({ provider, model }) } };
   }
 
   private giveUp(next: number): EventsFileEvent[] {

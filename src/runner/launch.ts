@@ -28,7 +28,7 @@ interface Launch {
   ended: AbortSignal;
   /** Leaves the run alone, as it is: the server stops. */
   closed: AbortSignal;
-  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'spawner' | 'workspacesFolder'>;
+  deps: Pick<RunDeps, 'adapters' | 'environment' | 'apiUrl' | 'runToken' | 'spawner' | 'workspacesFolder'>;
 }
 
 /**
@@ -62,7 +62,8 @@ export async function launch({
   const files = Object.keys(invocation.envFiles ?? {}).map((name) => [name, configured[name]!] as const);
   for (const [name] of files) configured[name] = folder.envFile(name);
   const cwd = workingFolder(invocation, run, folder, deps.workspacesFolder);
-  const env = agentEnvironment(deps.environment, configured, run, folder, deps.apiUrl());
+  const api = { url: deps.apiUrl(), token: deps.runToken(run) };
+  const env = agentEnvironment(deps.environment, configured, run, folder, api);
   const invoked = history.isInvoked ? [] : [invokedEvent(run, invocation, cwd, env)];
   await events.append(...started, ...invoked);
 

@@ -5,6 +5,8 @@ import { InlineRun } from './inline-run';
 import { LocalRun } from './local-run';
 import { RemoteRun } from './remote/remote-run';
 import type { ClaimedRun } from './run-authority';
+import type { RunEventPlace } from './run-event-writer';
+import type { ReportedEvent } from './reported-event';
 import type { RunnerDeps } from './runner-deps';
 import { Spawner } from './spawner';
 import type { SupervisedRun } from './supervised-run';
@@ -48,6 +50,13 @@ export class LocalRunner {
     if (!run) return;
     this.deps.logger.info({ runId, cause }, 'ending run');
     run.end();
+  }
+
+  /**
+   * Takes what a run says of itself by way of the API, see `SupervisedRun`. Null where it is not being executed here.
+   */
+  report(runId: string, report: ReportedEvent, key: string | null): Promise<RunEventPlace> | null {
+    return this.runs.get(runId)?.report(report, key) ?? null;
   }
 
   isSupervising(runId: string): boolean {

@@ -1,4 +1,4 @@
-import type { RunEventInput, RunEventWriter } from './run-event-writer';
+import type { RunEventInput, RunEventPlace, RunEventWriter } from './run-event-writer';
 import type { RunSecrets } from './run-secrets';
 
 /** Where the events of a run are written. */
@@ -17,7 +17,7 @@ export class MaskedRunEvents implements RunEvents {
     private readonly secrets: RunSecrets,
   ) {}
 
-  append(...events: readonly RunEventInput[]): Promise<void> {
+  append(...events: readonly RunEventInput[]): Promise<readonly RunEventPlace[]> {
     return this.events.append(...events.map((event) => this.masked(event)));
   }
 

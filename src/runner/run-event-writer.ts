@@ -2,7 +2,7 @@ import type { EventLog } from '../event-log/event-log';
 import { RevisionConflict } from '../event-log/event-log';
 import type { UnsealedEvent } from '../event-log/seal';
 import type { Clock } from '../kernel/clock';
-import type { EventMetadata, Revision } from '../kernel/event';
+import type { EventMetadata, Position, Revision } from '../kernel/event';
 import { derivedUuid } from '../kernel/ids';
 import { runStream } from '../kernel/streams';
 import type { RunEventData, RunEventType } from '../runs/domain/run.events';
@@ -13,6 +13,13 @@ import { StreamTail } from '../event-log/stream-tail';
 export interface RunWriterSource {
   run: { companyId: string; agentId: string; runId: string };
   origin: Pick<EventMetadata, 'correlationId' | 'causationId' | 'commandId' | 'actor' | 'nodeId'>;
+}
+
+/** Where an event of a run stands. */
+export interface RunEventPlace {
+  seq: number;
+  /** Of the last event that was appended together with it: whoever waits for this sees it. */
+  position: Position;
 }
 
 export type RunEventInput<T extends RunEventType = RunEventType> = Pick<
@@ -28,7 +35,7 @@ export type RunEventInput<T extends RunEventType = RunEventType> = Pick<
 export class RunEventWriter {
   private readonly stream: string;
   private tail: StreamTail | null = null;
-  private queue: Promise<void> = Promise.resolve();
+  private queue: Promise<unknown> = Promise.resolve();
 
   /** @param signal ends the waiting for a log that does not answer; `append` then rejects */
   constructor(
@@ -39,20 +46,26 @@ export class RunEventWriter {
     this.stream = runStream(source.run.companyId, source.run.runId);
   }
 
-  /** Answers when all the events are on the log. They are written together, at most 1 MiB of them. */
-  append(...events: readonly RunEventInput[]): Promise<void> {
-    if (events.length === 0) return this.queue;
+  /** Answers when all the events are on the log, and where. They are written together, at most 1 MiB of them. */
+  async append(...events: readonly RunEventInput[]): Promise<readonly RunEventPlace[]> {
+    if (events.length === 0) {
+      await this.queue;
+      return [];
+    }
     const written = this.queue.then(() => this.write(events));
     this.queue = written.catch(() => undefined);
     return written;
   }
 
-  private async write(events: readonly RunEventInput[]): Promise<void> {
+  private async write(events: readonly RunEventInput[]): Promise<readonly RunEventPlace[]> {
     for (;;) {
       this.tail ??= (await StreamTail.find(this.deps.log, this.stream, this.signal)).tail;
       const first = this.tail.revision + 1;
       try {
-        return await this.tail.append(events.map((event, index) => this.toUnsealed(event, first + index)));
+        const position = await this.tail.append(
+          events.map((event, index) => this.toUnsealed(event, first + index)),
+        );
+        return events.map((_, index) => ({ seq: first + index + 1, position }));
       } catch (error) {
         this.tail = null;
         if (!(error instanceof RevisionConflict)) throw error;

@@ -9,6 +9,8 @@ import type { EventsFileProgress } from './events-file';
 import { NEXT_LINE_KEY } from './events-file';
 import type { ProcessIdentity } from './process-table';
 import type { ClaimedRun } from './run-authority';
+import type { ReportHistory } from './run-reports';
+import { noReports, noteReport } from './run-reports';
 
 /** In the payload of the note that says which session was missing. */
 export const MISSING_SESSION_KEY = 'missingSessionId';
@@ -29,6 +31,7 @@ export interface RunHistory {
   freshStart: 'none' | 'wanted' | 'made';
   /** The `error` events about the run as a whole: messages by code. */
   errors: Map<string, string>;
+  reports: ReportHistory;
 }
 
 export const emptyHistory = (): RunHistory => ({
@@ -41,6 +44,7 @@ export const emptyHistory = (): RunHistory => ({
   sessionId: null,
   freshStart: 'none',
   errors: new Map(),
+  reports: noReports(),
 });
 
 export async function readHistory(
@@ -49,7 +53,9 @@ export async function readHistory(
 ): Promise<RunHistory> {
   const history = emptyHistory();
   for await (const stored of log.read(runStream(run.companyId, run.runId))) {
-    fold(history, decode<RunEvent>(stored).event);
+    const { event, revision, position } = decode<RunEvent>(stored);
+    fold(history, event);
+    noteReport(history.reports, event, { seq: revision + 1, position });
   }
   return history;
 }

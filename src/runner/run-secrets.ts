@@ -17,19 +17,24 @@ export interface SecretSource {
 /**
  * The secret values that one run was started with. They are what has to be masked until its end, whatever becomes of
  * the secrets meanwhile, and also by a server that takes the run up again: so they are kept, encrypted, in its folder.
+ * The run's own token is masked with them, and need not be kept.
  */
 export class RunSecrets {
-  private current = Mask.none;
+  private current: Mask;
   private sealedValues: string | null = null;
   private isLost = false;
+  private isKnown = false;
 
   constructor(
     private readonly run: Pick<ClaimedRun, 'companyId' | 'runId'>,
     private readonly folder: RunFolder,
     private readonly source: SecretSource,
-  ) {}
+    private readonly token: string,
+  ) {
+    this.current = this.maskOf([]);
+  }
 
-  /** Hides the values. Without a secret that is known, it hides nothing. */
+  /** Hides the values, and the token. */
   get mask(): Mask {
     return this.current;
   }
@@ -37,6 +42,11 @@ export class RunSecrets {
   /** What the run's folder is to keep, encrypted; null where the run has no secrets. */
   get sealed(): string | null {
     return this.sealedValues;
+  }
+
+  /** It is known what to hide: what comes from the agent can be shown. */
+  get areKnown(): boolean {
+    return this.isKnown;
   }
 
   /** It is not known what to hide: nothing that the agent wrote may be shown. */
@@ -56,9 +66,10 @@ export class RunSecrets {
       resolved[variable] = typeof value === 'string' ? value : await this.valueOf(value.secret);
       if (typeof value !== 'string') values.add(resolved[variable]);
     }
-    this.current = Mask.of(values);
+    this.current = this.maskOf(values);
     this.sealedValues =
       values.size === 0 ? null : this.source.seal(JSON.stringify([...values]), this.context);
+    this.isKnown = true;
     return resolved;
   }
 
@@ -69,16 +80,24 @@ export class RunSecrets {
    * @throws RunFailure `spool_failed` where that is lost
    */
   async restore(names: readonly string[]): Promise<void> {
-    if (names.length === 0) return;
+    if (names.length > 0) await this.unsealValues();
+    this.isKnown = true;
+  }
+
+  private async unsealValues(): Promise<void> {
     try {
       const sealed = this.folder.secrets();
       if (sealed === null) throw new Error('the file is gone');
-      this.current = Mask.of(JSON.parse(this.source.unseal(sealed, this.context)) as string[]);
+      this.current = this.maskOf(JSON.parse(this.source.unseal(sealed, this.context)) as string[]);
     } catch (cause) {
       this.isLost = true;
       const message = `It is not known any more what to mask in the output: ${messageOf(cause)}`;
       throw new RunFailure('spool_failed', message, { cause });
     }
+  }
+
+  private maskOf(values: Iterable<string>): Mask {
+    return Mask.of([...values, secretPart(this.token)]);
   }
 
   private async valueOf(name: string): Promise<string> {
@@ -95,4 +114,14 @@ export class RunSecrets {
   private get context(): string {
     return `run/${this.run.companyId}/${this.run.runId}`;
   }
+}
+
+/**
+ * The token from a rare letter of its header on, which is the same for all and says nothing. What may be the beginning
+ * of a secret is held back until more comes: with the whole token, all output that ends in its first letter would be, an
+ * `e` as in `done`.
+ */
+function secretPart(token: string): string {
+  const header = token.slice(0, token.indexOf('.'));
+  return token.slice(Math.max(0, header.lastIndexOf('X')));
 }

@@ -3,7 +3,7 @@ import type { PriceTables } from '../costs/domain/prices';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
 import type { HttpRules } from './remote/http-request';
-import type { RunAuthority } from './run-authority';
+import type { ClaimedRun, RunAuthority } from './run-authority';
 import type { SecretSource } from './run-secrets';
 import type { Spawner } from './spawner';
 
@@ -20,6 +20,8 @@ export interface RunnerDeps {
   authority: RunAuthority;
   clock: Clock;
   secrets: SecretSource;
+  /** What a run shows to the API; always the same for one run. */
+  runToken: (run: ClaimedRun) => string;
   prices: PriceTables;
   nodeId: string;
   /** Holds a folder for every run that is not over. */

@@ -9,6 +9,7 @@ import type { RunEvents } from './masked-run-events';
 import { MaskedRunEvents } from './masked-run-events';
 import { pause } from './pause';
 import type { ClaimedRun, RunOutcome } from './run-authority';
+import type { RunEventPlace } from './run-event-writer';
 import { RunEventWriter } from './run-event-writer';
 import { killFailed, messageOf, RunFailure } from './run-failure';
 import { RunFolder } from './run-folder';
@@ -19,6 +20,9 @@ import type { WrittenOutput } from './run-log-writer';
 import { RunLogWriter } from './run-log-writer';
 import type { ParsedReport } from './run-report';
 import { maskedReport, mergedReports, NO_REPORT, readRunReport } from './run-report';
+import type { ReportedEvent } from './reported-event';
+import { maskedReported } from './reported-event';
+import { RunReports } from './run-reports';
 import { RunSecrets } from './run-secrets';
 import type { RunDeps } from './runner-deps';
 import type { Supervised, SupervisedAgent } from './supervision';
@@ -48,6 +52,10 @@ export abstract class SupervisedRun {
   protected readonly secrets: RunSecrets;
   protected readonly events: RunEvents;
   protected history: RunHistory = emptyHistory();
+  private readonly reports = new RunReports(
+    () => this.history.reports,
+    async (report) => (await this.bookReports([report]))[0]!,
+  );
   /** What people know the files by that the agent reports in. */
   protected abstract readonly reportNames: { result: string; events: string };
   /** What understands the output of the agent; null where nobody does. */
@@ -61,7 +69,7 @@ export abstract class SupervisedRun {
     private readonly isAdopted: boolean,
   ) {
     this.folder = new RunFolder(deps.runsFolder, run.runId);
-    this.secrets = new RunSecrets(run, this.folder, deps.secrets);
+    this.secrets = new RunSecrets(run, this.folder, deps.secrets, deps.runToken(run));
     const events = new RunEventWriter(deps, this.source, this.closing.signal);
     this.events = new MaskedRunEvents(events, this.secrets);
     if (run.endCause !== null) this.ending.abort();
@@ -83,6 +91,18 @@ export abstract class SupervisedRun {
   /** Starts the ending, whose cause is on the log. */
   end(): void {
     this.ending.abort();
+  }
+
+  /**
+   * Takes what the run says of itself by way of the API; on the log when it answers.
+   *
+   * @param key with which it is taken once, however often it comes
+   * @throws DomainError `not_caught_up`, `run_not_open`, `idempotency_key_reused`, `too_many_reports`
+   */
+  async report(report: ReportedEvent, key: string | null): Promise<RunEventPlace> {
+    const { areKnown, mask } = this.secrets;
+    if (!areKnown) throw new DomainError('not_caught_up', 'The run is being taken up: ask again');
+    return this.reports.take(maskedReported(report, mask), key);
   }
 
   /** How much of the disk its output takes. */
@@ -140,7 +160,7 @@ export abstract class SupervisedRun {
   /** Watches over an agent until nothing of it lives, and has all that it says on the log. */
   protected async supervise(agent: LimitedAgent, writer: RunLogWriter): Promise<Supervised> {
     const { folder, events, ending, history, secrets } = this;
-    const book = (lines: readonly EventsFileEvent[]) => this.bookReports(lines);
+    const book = async (lines: readonly EventsFileEvent[]) => void (await this.bookReports(lines));
     const supervised = await new Supervision({
       folder,
       agent,
@@ -168,15 +188,15 @@ export abstract class SupervisedRun {
   }
 
   /** Usage is priced when it is booked, by the prices of that moment. */
-  protected async bookReports(reports: readonly EventsFileEvent[]): Promise<void> {
-    if (reports.length === 0) return;
+  protected async bookReports(reports: readonly EventsFileEvent[]): Promise<readonly RunEventPlace[]> {
+    if (reports.length === 0) return [];
     const { run, deps } = this;
     const tables = await untilAvailable(() => deps.prices(run.companyId), this.closing.signal);
     const pricing = { tables, at: deps.clock.now().toISOString() };
     const events = reports.map((report) =>
       report.eventType === 'usage' ? usageEvent(report, run, pricing) : report,
     );
-    await this.events.append(...events);
+    return this.events.append(...events);
   }
 
   /** The limits of a run hold as soon as it is claimed, also where its start takes long. */
@@ -210,6 +230,8 @@ export abstract class SupervisedRun {
   }
 
   private async conclude(result: ExecutionResult, writer: RunLogWriter): Promise<void> {
+    // What is booked after this has not been settled.
+    await this.reports.close();
     const { areLost, mask } = this.secrets;
     const { report, problems } = areLost ? NO_REPORT : await this.reported();
     if (problems.length > 0) {

@@ -14,6 +14,8 @@ import { endLeftovers } from '../runner/leftovers';
 import { orAborted } from '../runner/pause';
 import type { ClaimedRun } from '../runner/run-authority';
 import type { LocalRunner } from '../runner/local-runner';
+import type { ReportedEvent } from '../runner/reported-event';
+import type { RunEventPlace } from '../runner/run-event-writer';
 import type { RunEvent } from './domain/run.events';
 import { lifecycle } from './domain/run.events';
 import { runsProjection } from './projections/runs.projection';
@@ -100,6 +102,11 @@ export class NodeExecution {
   /** Why this node executes nothing; null where it does its work. */
   get illness(): string | null {
     return this.failure?.message ?? (this.isStarted ? null : 'starting');
+  }
+
+  /** Takes what a run says of itself by way of the API; null where it is not being executed here. */
+  async report(runId: string, report: ReportedEvent, key: string | null): Promise<RunEventPlace | null> {
+    return this.deps.runner.report(runId, report, key);
   }
 
   /** Tries again what waits for its time: a clock that was set has told nobody. */

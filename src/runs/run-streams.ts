@@ -25,7 +25,8 @@ export class RunStreams {
       const { tail, last } = await StreamTail.find(this.log, stream, this.signal);
       if (isDone(command, last)) return;
       try {
-        return await tail.append([event]);
+        await tail.append([event]);
+        return;
       } catch (error) {
         if (!(error instanceof RevisionConflict)) throw error;
       }

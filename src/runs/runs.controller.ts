@@ -1,12 +1,16 @@
 import { Readable } from 'node:stream';
 import { Controller, Headers, StreamableFile } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import type { Principal } from '../auth/principal';
+import { RequestActor, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
+import { DomainError } from '../kernel/errors';
 import type { Actor } from '../kernel/event';
+import { reportedNote, reportedUsage } from '../runner/reported-event';
 import { GetRunLog, StreamRunLog } from './run-log.queries';
 import { CancelRun, ReapRuns } from './run.handlers';
+import { ReportToRun } from './run-report.handler';
 import { GetActiveRun, GetRun, GetRunEvents, ListRuns } from './run.queries';
 import { reapRoutes, runRoutes as routes } from './runs.routes';
 
@@ -18,8 +22,14 @@ export class RunsController {
   ) {}
 
   @Handles(routes.listRuns)
-  list(@Input() { params, query }: InputOf<typeof routes.listRuns>) {
+  list(
+    @Input() { params, query }: InputOf<typeof routes.listRuns>,
+    @RequestPrincipal() { agentId }: Principal,
+  ) {
     const { waitFor, ...page } = query;
+    if (agentId !== null && page.agentId !== agentId) {
+      throw new DomainError('forbidden', 'An agent sees its own runs: say its agentId', { field: 'agentId' });
+    }
     return this.queries.execute(new ListRuns(params.companyId, page, waitFor));
   }
 
@@ -44,6 +54,24 @@ export class RunsController {
   events(@Input() { params, query }: InputOf<typeof routes.listRunEvents>) {
     const { afterSeq, limit, waitFor } = query;
     return this.queries.execute(new GetRunEvents(params.runId, afterSeq, limit, waitFor));
+  }
+
+  @Handles(routes.addRunEvent)
+  note(
+    @Input() { params, headers, body }: InputOf<typeof routes.addRunEvent>,
+    @RequestPrincipal() principal: Principal,
+  ) {
+    const key = headers['Idempotency-Key'] ?? null;
+    return this.commands.execute(new ReportToRun(params.runId, reportedNote(body), key, principal));
+  }
+
+  @Handles(routes.bookRunUsage)
+  usage(
+    @Input() { params, headers, body }: InputOf<typeof routes.bookRunUsage>,
+    @RequestPrincipal() principal: Principal,
+  ) {
+    const key = headers['Idempotency-Key'] ?? null;
+    return this.commands.execute(new ReportToRun(params.runId, reportedUsage(body), key, principal));
   }
 
   @Handles(routes.readRunLog)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { answer, routeTable, written } from '../http/route';
-import { clampedNumber, count, id, offset, paging, waitFor } from '../http/schemas';
+import { noteFields, usageFields } from '../runner/reported-event';
+import { clampedNumber, count, id, offset, paging, position, waitFor } from '../http/schemas';
 import { DEFAULT_STALE_MS } from './run-reaper';
 import { runStatusSchema } from './run-status';
 import { runEventPageSchema, runPageSchema, runSchema, runWithExcerptsSchema } from './run.view';
@@ -39,12 +40,44 @@ const reapedSchema = z.object({ reaped: count, runIds: z.array(id) }).meta({ id:
 
 export type Reaped = z.output<typeof reapedSchema>;
 
+export const noteRequest = z
+  .strictObject({ eventType: z.literal('note').default('note'), ...noteFields })
+  .meta({ id: 'RunNoteRequest', examples: [{ message: 'half way', payload: { done: 50 } }] });
+
+export const usageRequest = z.strictObject(usageFields).meta({
+  id: 'RunUsageRequest',
+  examples: [{ inputTokens: 1200, outputTokens: 80, provider: 'openai', model: 'gpt-5-mini' }],
+});
+
+const reportedSchema = z
+  .object({ runId: id, seq: z.int().min(1).describe('Of the event among those of the run'), position })
+  .meta({ id: 'RunReported' });
+
+export type ReportedView = z.output<typeof reportedSchema>;
+
+const report = {
+  access: 'operator',
+  agents: 'own',
+  headers: z.object({
+    'Idempotency-Key': z
+      .string()
+      .min(1, '1 to 500 characters')
+      .max(500, '1 to 500 characters')
+      .optional()
+      .describe('A repeat is answered like the first request, and changes nothing'),
+  }),
+  answers: { 201: written(reportedSchema, 'It is on the log') },
+  errors: ['run_not_found', 'run_not_open', 'too_many_reports', 'idempotency_key_reused'],
+} as const;
+
 const unknown = ['run_not_found'] as const;
 
 export const runRoutes = routeTable('Runs', {
   listRuns: {
     method: 'GET',
     path: '/v1/companies/:companyId/runs',
+    access: 'viewer',
+    agents: 'company',
     summary: "List a company's runs",
     query: z.strictObject({
       agentId: z.string().max(100).optional().describe('Only those of this agent'),
@@ -57,6 +90,8 @@ export const runRoutes = routeTable('Runs', {
   getActiveRun: {
     method: 'GET',
     path: '/v1/agents/:agentId/active-run',
+    access: 'viewer',
+    agents: 'own',
     summary: "Show an agent's running run",
     query: z.strictObject({ waitFor }),
     answers: { 200: answer(runSchema.nullable(), 'The newest one that is running, or null') },
@@ -65,6 +100,8 @@ export const runRoutes = routeTable('Runs', {
   getRun: {
     method: 'GET',
     path: '/v1/runs/:runId',
+    access: 'viewer',
+    agents: 'own',
     summary: 'Show a run',
     query: z.strictObject({ waitFor }),
     answers: { 200: answer(runWithExcerptsSchema, 'The run, with the end of its output') },
@@ -73,6 +110,7 @@ export const runRoutes = routeTable('Runs', {
   cancelRun: {
     method: 'POST',
     path: '/v1/runs/:runId/cancel',
+    access: 'operator',
     summary: 'End a run',
     description: 'SIGTERM to its whole process tree, and SIGKILL after `graceSec`.',
     answers: {
@@ -84,6 +122,8 @@ export const runRoutes = routeTable('Runs', {
   listRunEvents: {
     method: 'GET',
     path: '/v1/runs/:runId/events',
+    access: 'viewer',
+    agents: 'own',
     summary: 'What happened in a run',
     description: 'Of a run that is over all events are there, up to the line that closes it.',
     query: z.strictObject({
@@ -94,9 +134,28 @@ export const runRoutes = routeTable('Runs', {
     answers: { 200: answer(runEventPageSchema, 'In their order; `nextCursor` is the next `afterSeq`') },
     errors: unknown,
   },
+  addRunEvent: {
+    method: 'POST',
+    path: '/v1/runs/:runId/events',
+    summary: 'Add a note to a running run',
+    description: 'The token of a run does so for that run only.',
+    body: noteRequest,
+    ...report,
+  },
+  bookRunUsage: {
+    method: 'POST',
+    path: '/v1/runs/:runId/usage',
+    summary: 'Book usage of a running run',
+    description:
+      'Each report adds to the ones before it; what the run says in its result settles them all. The token of a run does so for that run only.',
+    body: usageRequest,
+    ...report,
+  },
   readRunLog: {
     method: 'GET',
     path: '/v1/runs/:runId/log',
+    access: 'viewer',
+    agents: 'own',
     summary: "Read a run's output",
     description: 'Also while it is being written. Before there is any, it is empty.',
     query: z.strictObject({
@@ -121,6 +180,7 @@ export const reapRoutes = routeTable('Administration', {
   reapRuns: {
     method: 'POST',
     path: '/v1/admin/reap',
+    access: 'server',
     summary: 'End runs whose node is gone',
     body: reapRequest,
     isBodyOptional: true,

@@ -27,6 +27,7 @@ export const secretRoutes = routeTable('Secrets', {
   putSecret: {
     method: 'PUT',
     path: '/v1/companies/:companyId/secrets/:name',
+    access: 'admin',
     summary: 'Set a secret',
     description: 'Agents name it in their `env` as `{"secret": "name"}`. Its value is kept outside the log.',
     params: z.object({ companyId: z.string(), name }),
@@ -37,6 +38,7 @@ export const secretRoutes = routeTable('Secrets', {
   listSecrets: {
     method: 'GET',
     path: '/v1/companies/:companyId/secrets',
+    access: 'viewer',
     summary: "List a company's secrets",
     query: z.strictObject({
       limit: clampedNumber({ fallback: 50, min: 1, max: 200 }, 'Items on the page'),

@@ -18,6 +18,7 @@ export const timerRoutes = routeTable('Administration', {
   tick: {
     method: 'POST',
     path: '/v1/admin/tick',
+    access: 'server',
     summary: 'Look at what is due, now',
     description: 'The server does so by itself, twice a second.',
     body: tickRequest,

@@ -6,16 +6,18 @@ import type { AgentState } from '../agents/domain/agent.state';
 import { AgentsStore } from '../agents/agents.store';
 import { Directory } from '../agents/directory';
 import { BudgetReview } from '../budgets/budget-review';
+import type { Principal } from '../auth/principal';
 import { Written } from '../http/written';
 import { DomainError } from '../kernel/errors';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import type { Projection } from '../processing/projection';
 import { ReadModels } from '../processing/read-models';
 import { runsProjection } from '../runs/projections/runs.projection';
 import { contextWakeupIds, runView } from '../runs/run.view';
+import { asAskedBy, causingRun } from './agent-wakes';
 import { wakeupsProjection } from './projections/wakeups.projection';
 import { wakeupView } from './wakeup.view';
 import type { WakeAnswer } from './wakeups.routes';
@@ -25,7 +27,7 @@ export class WakeAgent extends Command<Written<WakeAnswer>> {
   constructor(
     readonly agentId: string,
     readonly request: WakeupRequest,
-    readonly actor: Actor,
+    readonly principal: Principal,
   ) {
     super();
   }
@@ -41,8 +43,10 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ agentId, request, actor }: WakeAgent): Promise<Written<WakeAnswer>> {
+  async execute({ agentId, request: asked, principal }: WakeAgent): Promise<Written<WakeAnswer>> {
     const address = await this.directory.agent(agentId);
+    const request = asAskedBy(principal, asked);
+    const { actor } = principal;
     await this.budgets.beforeDecision(address);
     const command: Omit<RequestWakeup, 'at' | keyof CompanyStanding> = {
       type: 'RequestWakeup',
@@ -51,6 +55,7 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
       request,
       keyHash: request.idempotencyKey === null ? null : shortHash(request.idempotencyKey),
       requestHash: shortHash(canonicalJson(request)),
+      causedBy: await causingRun(this.agents, principal, agentId),
     };
     const { events, position, answer } = await this.agents.execute(address, command, { actor }, (state) =>
       keyOwner(state, command),

@@ -1,7 +1,8 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import type { WakeupRequest } from '../agents/domain/agent.events';
-import { RequestActor } from '../http/actor';
+import type { Principal } from '../auth/principal';
+import { RequestActor, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { DomainError } from '../kernel/errors';
@@ -19,15 +20,17 @@ export class WakeupsController {
   ) {}
 
   @Handles(routes.wakeAgent)
-  wake(@Input() input: InputOf<typeof routes.wakeAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new WakeAgent(input.params.agentId, requestOf(input), actor));
+  wake(@Input() input: InputOf<typeof routes.wakeAgent>, @RequestPrincipal() principal: Principal) {
+    return this.commands.execute(new WakeAgent(input.params.agentId, requestOf(input), principal));
   }
 
   @Handles(routes.invokeAgent)
-  invoke(@Input() input: InputOf<typeof routes.invokeAgent>, @RequestActor() actor: Actor) {
+  invoke(@Input() input: InputOf<typeof routes.invokeAgent>, @RequestPrincipal() principal: Principal) {
     const request = requestOf(input);
     const triggerDetail = request.triggerDetail ?? 'manual';
-    return this.commands.execute(new WakeAgent(input.params.agentId, { ...request, triggerDetail }, actor));
+    return this.commands.execute(
+      new WakeAgent(input.params.agentId, { ...request, triggerDetail }, principal),
+    );
   }
 
   @Handles(routes.listWakeups)

@@ -45,6 +45,8 @@ export const wakeupRoutes = routeTable('Wakeups', {
   wakeAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/wakeups',
+    access: 'operator',
+    agents: 'company',
     summary: 'Wake an agent',
     description: 'Whether that becomes a run is decided at once, and the answer says what was decided.',
     ...wake,
@@ -52,6 +54,7 @@ export const wakeupRoutes = routeTable('Wakeups', {
   invokeAgent: {
     method: 'POST',
     path: '/v1/agents/:agentId/invoke',
+    access: 'operator',
     summary: 'Wake an agent by hand',
     description: 'A wakeup whose `triggerDetail` is `manual` where the request says nothing else.',
     ...wake,
@@ -59,6 +62,8 @@ export const wakeupRoutes = routeTable('Wakeups', {
   listWakeups: {
     method: 'GET',
     path: '/v1/agents/:agentId/wakeups',
+    access: 'viewer',
+    agents: 'own',
     summary: "List an agent's wakeups",
     query: z.strictObject({
       runId: z.string().max(100).optional().describe('Only those that this run stands for'),
@@ -70,6 +75,8 @@ export const wakeupRoutes = routeTable('Wakeups', {
   getWakeup: {
     method: 'GET',
     path: '/v1/wakeups/:wakeupId',
+    access: 'viewer',
+    agents: 'own',
     summary: 'Show a wakeup',
     query: z.strictObject({ waitFor }),
     answers: { 200: answer(wakeupViewSchema, 'The wakeup') },
@@ -78,6 +85,7 @@ export const wakeupRoutes = routeTable('Wakeups', {
   cancelWakeup: {
     method: 'POST',
     path: '/v1/wakeups/:wakeupId/cancel',
+    access: 'operator',
     summary: 'Cancel an open wakeup',
     answers: {
       200: written(wakeupViewSchema, 'It is over'),

@@ -5,6 +5,7 @@ import type {
   LiveMessage,
   Page,
   RuntimeStateView,
+  TokenView,
   WakeAnswer,
   WakeupView,
 } from '../../src/client';
@@ -124,6 +125,31 @@ test('secrets are set from a file, and only their names come back', async () => 
   expect(items.map(({ name }) => name)).toEqual(['api-key']);
   const missing = await reveille('secret', 'put', 'x', '--file', '/nowhere/secret');
   expect(missing).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('a token is made, used in place of the admin token, listed and revoked', async () => {
+  const token = (await textOf('token', 'create', 'ci', '--role', 'operator', '--expires', '7d', '-q')).trim();
+  expect(token).toMatch(/^rvl_/);
+  const as = (...args: string[]) => runCommand(args, { ...environment, REVEILLE_TOKEN: token });
+  expect(await as('agent', 'resume', agentId)).toMatchObject({ exitCode: 0 });
+  const refused = await as('agent', 'update', agentId, '--command', 'evil');
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(refused.stderr).toBe('error: Only an admin may set adapterConfig\n');
+
+  const { items } = await answerOf<Page<TokenView>>('token', 'list');
+  expect(items).toMatchObject([{ name: 'ci', role: 'operator', revokedAt: null }]);
+  const days = (Date.parse(items[0]!.expiresAt) - Date.parse(items[0]!.createdAt)) / 86_400_000;
+  expect(Math.round(days)).toBe(7);
+  const list = await textOf('token', 'list');
+  expect(list).toMatch(/ci +operator +valid/);
+  expect(list).not.toContain(token);
+  expect(await textOf('token', 'revoke', items[0]!.id)).toMatch(/^status +revoked$/m);
+  expect(await as('agent', 'resume', agentId)).toMatchObject({ exitCode: 3 });
+}, 90_000);
+
+test('a token that nobody could mean is refused before anybody is asked', async () => {
+  expect(await reveille('token', 'create', 'x', '--role', 'king')).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(await reveille('token', 'create', 'x', '--expires', 'soon')).toMatchObject({ exitCode: 2 });
 });
 
 test('an agent is invoked, and what became of it is found', async () => {

@@ -81,6 +81,7 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
     adapters: new AdapterRegistry([processAdapter, httpAdapter]),
     clock: systemClock,
     secrets: noSecrets,
+    runToken: ({ runId }) => `~token.of-${runId}.signed-by-nobody`,
     prices: () => Promise.resolve([]),
     nodeId: NODE_ID,
     runsFolder: join(folder, 'runs'),

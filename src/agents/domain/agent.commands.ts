@@ -9,6 +9,7 @@ import type {
   RunReport,
   WakeupRequest,
 } from './agent.events';
+import type { CausingRun } from './permissions';
 
 /** What an agent can be told. Ids, time and hashes come with the command: the decider makes none. */
 export type AgentCommand =
@@ -85,6 +86,8 @@ export interface RequestWakeup extends CompanyStanding {
   keyHash: string | null;
   /** SHA-256 of the whole request, to tell a repeat from a reuse. */
   requestHash: string;
+  /** Where an agent asks. */
+  causedBy?: CausingRun | undefined;
 }
 
 export interface CancelWakeup {

@@ -3,6 +3,7 @@ import type { CostEntry, Usage } from '../../costs/domain/cost-entry';
 import type { DomainEvent, Revision } from '../../kernel/event';
 import type { ShapesOf } from '../../kernel/event-shape';
 import { FIRST_SHAPE } from '../../kernel/event-shape';
+import type { AgentPermissions } from './permissions';
 import type { HeartbeatPolicy, RunLimits } from './policy';
 
 /** The events of an agent's stream: what it is, every decision about a wakeup, and the frame of every run. */
@@ -74,7 +75,8 @@ export interface AgentConfiguration {
   adapterType: string;
   /** Checked by the adapter when it is set, opaque to the domain. */
   adapterConfig: Record<string, unknown>;
-  runtimeConfig: { heartbeat: HeartbeatPolicy };
+  /** Registrations from before there were permissions say nothing of them: then they are the default ones. */
+  runtimeConfig: { heartbeat: HeartbeatPolicy; permissions?: AgentPermissions };
 }
 
 export type AgentRegistered = DomainEvent<
@@ -133,8 +135,22 @@ export interface WakeupRequest {
 export type WakeupRequested = DomainEvent<
   'WakeupRequested',
   OfAgent &
-    WakeupRequest & { wakeupId: string; requestedAt: string; keyHash: string | null; requestHash: string }
+    WakeupRequest & {
+      wakeupId: string;
+      requestedAt: string;
+      keyHash: string | null;
+      requestHash: string;
+      /** Only where an agent has asked for it. */
+      causedBy?: WakeupCause;
+    }
 >;
+
+/** Who has proven to have asked, as agents do; `inRow` counts the wakeups in a row that led here, see `LoopLimit`. */
+export interface WakeupCause {
+  agentId: string;
+  runId: string | null;
+  inRow: number;
+}
 
 /**
  * The wakeup went into a run that was already wanted. `runId` is the run's id, also where that run is only reserved by
@@ -174,6 +190,8 @@ export type SkipReason =
   | 'heartbeat.wakeOnDemand.disabled'
   /** The month's budget of the agent, or of its company, is used up. */
   | 'budget.exceeded'
+  /** Agents wake each other, or themselves, again and again. */
+  | 'wake.loop'
   | 'runs.dailyCap'
   | 'circuit.open'
   | 'company.paused'

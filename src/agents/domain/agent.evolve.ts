@@ -175,7 +175,9 @@ function coalesce(
   const waiting = state.wakeups.get(wakeupId);
   state.wakeups.delete(wakeupId);
   const late = state.lateAbsorbed.find((absorbed) => absorbed.wakeupId === wakeupId);
-  const { revision } = late ?? requestOf(state);
+  const { revision, inRow } = late ?? absorbedFrom(requestOf(state));
+  // Who joins from outside of a row ends it.
+  target.inRow = Math.min(target.inRow, waiting?.inRow ?? inRow);
   addRequests(target, waiting?.requests ?? [{ revision, wakeupId }], 1 + (waiting?.coalescedCount ?? 0));
 }
 
@@ -289,19 +291,21 @@ function resetSession(state: RegisteredAgent, { taskKey }: SessionReset['data'])
 function absorbedFrom({ revision, data }: PendingRequest): AbsorbedWakeup {
   const { wakeupId, requestedAt, source, triggerDetail, priority, coalesceKey, taskKey } = data;
   const requestedMs = Date.parse(requestedAt);
-  return { revision, wakeupId, requestedMs, source, triggerDetail, priority, coalesceKey, taskKey };
+  const inRow = data.causedBy?.inRow ?? 0;
+  return { revision, wakeupId, requestedMs, source, triggerDetail, priority, coalesceKey, taskKey, inRow };
 }
 
 /** A wakeup that had to wait for its time counts as one that was asked for when it was due. */
 function absorbedWhenDue(wakeup: OpenWakeup): AbsorbedWakeup {
-  const { wakeupId, requests, deferral, source, triggerDetail, priority, coalesceKey, taskKey } = wakeup;
+  const { wakeupId, requests, deferral, source, triggerDetail, priority, coalesceKey, taskKey, inRow } =
+    wakeup;
   const { revision } = requests[0]!;
   const requestedMs = Date.parse(deferral!.dueAt!);
-  return { revision, wakeupId, requestedMs, source, triggerDetail, priority, coalesceKey, taskKey };
+  return { revision, wakeupId, requestedMs, source, triggerDetail, priority, coalesceKey, taskKey, inRow };
 }
 
 function openWakeup(asked: AbsorbedWakeup, runId: string): OpenWakeup {
-  const { revision, wakeupId, source, triggerDetail, priority, coalesceKey, taskKey } = asked;
+  const { revision, wakeupId, source, triggerDetail, priority, coalesceKey, taskKey, inRow } = asked;
   return {
     status: 'queued',
     wakeupId,
@@ -314,6 +318,7 @@ function openWakeup(asked: AbsorbedWakeup, runId: string): OpenWakeup {
     deferral: null,
     requests: [{ revision, wakeupId }],
     coalescedCount: 0,
+    inRow,
   };
 }
 

@@ -11,6 +11,8 @@ import type {
   WakeupRequested,
   WakeupSource,
 } from './agent.events';
+import type { AgentPermissions } from './permissions';
+import { defaultPermissions } from './permissions';
 import type { HeartbeatPolicy } from './policy';
 
 /** What an agent's decisions rest on. Bounded, whatever its history: no payloads, no contexts, nothing final. */
@@ -100,6 +102,8 @@ export interface OpenWakeup {
   /** The requests that the run stands for: its own first, then the newest of those coalesced into it. */
   requests: RequestRef[];
   coalescedCount: number;
+  /** How many wakeups in a row, each caused by an agent, have led to it. */
+  inRow: number;
 }
 
 export interface OpenRun {
@@ -139,6 +143,7 @@ export interface AbsorbedWakeup extends RequestRef {
   priority: number;
   coalesceKey: string | null;
   taskKey: string | null;
+  inRow: number;
 }
 
 export const MAX_KEYS = 10_000;
@@ -153,6 +158,10 @@ export const LONGEST_QUOTA_WINDOW_MS = 31 * 24 * 3_600_000;
 
 export function policyOf(state: RegisteredAgent): HeartbeatPolicy {
   return state.configuration.runtimeConfig.heartbeat;
+}
+
+export function permissionsOf(state: RegisteredAgent): AgentPermissions {
+  return state.configuration.runtimeConfig.permissions ?? defaultPermissions;
 }
 
 export function runOf(state: RegisteredAgent, runId: string): OpenRun {

@@ -1,6 +1,13 @@
 import { DomainError } from '../../kernel/errors';
 import type { RequestWakeup } from './agent.commands';
-import type { AgentEvent, CoalesceReason, DeferReason, SkipReason, WakeupRequest } from './agent.events';
+import type {
+  AgentEvent,
+  CoalesceReason,
+  DeferReason,
+  SkipReason,
+  WakeupCause,
+  WakeupRequest,
+} from './agent.events';
 import type { KeyUse, OpenRun, OpenWakeup, RegisteredAgent } from './agent.state';
 import {
   circuitOpenUntil,
@@ -12,6 +19,7 @@ import {
   quotaWindow,
   startsOn,
 } from './agent.state';
+import { isLoop, placeInRow } from './permissions';
 
 /** How long a wakeup may wait for its agent, from the request or from when it is due. */
 const DEFERRAL_LIFETIME_MS = 24 * 3_600_000;
@@ -26,6 +34,8 @@ export interface Candidate {
   /** null where it may run now. */
   notBefore: string | null;
   companyOverBudget: boolean;
+  /** Agents have woken each other too often in a row. */
+  isLoop?: boolean;
 }
 
 /**
@@ -37,9 +47,12 @@ export function decideWakeup(command: RequestWakeup, state: RegisteredAgent): Ag
   refuseUnlessWakeable(command, state);
   const { at, wakeupId, runId, request, companyOverBudget = false } = command;
   const notBefore = request.notBefore !== null && request.notBefore > at ? request.notBefore : null;
+  const cause = command.causedBy;
+  const inRow = cause ? placeInRow(cause, notBefore ?? at) : 0;
+  const candidate = { at, wakeupId, runId, asked: request, notBefore, companyOverBudget };
   return [
-    requestedEvent(command, state),
-    ...decideCandidate({ at, wakeupId, runId, asked: request, notBefore, companyOverBudget }, state),
+    requestedEvent(command, state, cause && { agentId: cause.agentId, runId: cause.runId, inRow }),
+    ...decideCandidate({ ...candidate, isLoop: cause !== undefined && isLoop(cause, inRow) }, state),
   ];
 }
 
@@ -119,12 +132,13 @@ function interruption({ at }: Candidate, running: OpenRun, state: RegisteredAgen
 }
 
 function reasonToSkip(
-  { asked, at, companyOverBudget }: Candidate,
+  { asked, at, companyOverBudget, isLoop = false }: Candidate,
   state: RegisteredAgent,
 ): SkipReason | null {
   const policy = policyOf(state);
   if (asked.source === 'timer' && !policy.enabled) return 'heartbeat.disabled';
   if (asked.source !== 'timer' && !policy.wakeOnDemand) return 'heartbeat.wakeOnDemand.disabled';
+  if (isLoop) return 'wake.loop';
   const queued = queuedCount(state);
   if (companyOverBudget || isOverBudget(state, at, queued)) return 'budget.exceeded';
   if (policy.maxDailyRuns !== null && startsOn(state, at) + queued >= policy.maxDailyRuns) {
@@ -227,9 +241,10 @@ export function deferred(candidate: Candidate, reason: DeferReason, state: Regis
 export function requestedEvent(
   { wakeupId, request, at, keyHash, requestHash }: Omit<RequestWakeup, 'type' | 'runId' | 'companyPaused'>,
   { companyId, agentId }: RegisteredAgent,
+  causedBy?: WakeupCause,
 ): AgentEvent {
   const data = { companyId, agentId, wakeupId, ...request, requestedAt: at, keyHash, requestHash };
-  return { type: 'WakeupRequested', data };
+  return { type: 'WakeupRequested', data: { ...data, ...(causedBy && { causedBy }) } };
 }
 
 export function queuedEvent(

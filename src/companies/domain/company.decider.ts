@@ -1,6 +1,8 @@
 import type { Budget, BudgetChange, BudgetStanding } from '../../budgets/domain/budget';
 import { afterChange, changeBudget, NO_BUDGET, reviewBudget } from '../../budgets/domain/budget';
 import type { Spending } from '../../budgets/domain/spending';
+import type { AccessTokenCommand, LivingTokens } from '../../auth/domain/access-token.decision';
+import { decideAccessToken, evolveAccessTokens } from '../../auth/domain/access-token.decision';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { Decider } from '../../kernel/decider';
 import { canonicalJson } from '../../kernel/canonical-json';
@@ -12,6 +14,7 @@ export interface CompanyState {
   status: 'unregistered' | 'active' | 'paused';
   prices: readonly ModelPrice[];
   budget: BudgetStanding;
+  tokens: LivingTokens;
   revision: number;
 }
 
@@ -22,11 +25,12 @@ export type CompanyCommand =
   | { type: 'RegisterCompany'; at: string; companyId: string; name: string; externalKey: string | null }
   | { type: 'PauseCompany'; at: string; companyId: string }
   | { type: 'ResumeCompany'; at: string; companyId: string }
-  | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] };
+  | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] }
+  | AccessTokenCommand;
 
 export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent> = {
-  initial: () => ({ status: 'unregistered', prices: [], budget: NO_BUDGET, revision: -1 }),
-  decide(command, { status, prices, budget }) {
+  initial: () => ({ status: 'unregistered', prices: [], budget: NO_BUDGET, tokens: new Map(), revision: -1 }),
+  decide(command, { status, prices, budget, tokens }) {
     const { companyId } = command;
     if (command.type === 'RegisterCompany') {
       const { name, externalKey } = command;
@@ -51,6 +55,9 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         );
       case 'ReviewBudget':
         return reviewBudget(budget, command.spending, false).map((change) => budgetEvent(companyId, change));
+      case 'CreateAccessToken':
+      case 'RevokeAccessToken':
+        return decideAccessToken(command, tokens);
       default:
         return assertNever(command, 'company command');
     }
@@ -73,6 +80,9 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return withBudget(state, { kind: 'exceeded', notice: event.data });
       case 'CompanyBudgetRestored':
         return withBudget(state, { kind: 'restored', reason: event.data.reason });
+      case 'AccessTokenCreated':
+      case 'AccessTokenRevoked':
+        return { ...state, tokens: evolveAccessTokens(state.tokens, event), revision };
       default:
         return assertNever(event, 'company event');
     }

@@ -1,4 +1,5 @@
 import type { Budget, BudgetNotice, RestoreReason } from '../../budgets/domain/budget';
+import type { AccessTokenEvent } from '../../auth/domain/access-token.events';
 import type { ModelPrice } from '../../costs/domain/prices';
 import type { DomainEvent } from '../../kernel/event';
 import type { ShapesOf } from '../../kernel/event-shape';
@@ -15,7 +16,8 @@ export type CompanyEvent =
   | DomainEvent<'CompanyBudgetExceeded', { companyId: string } & BudgetNotice>
   | DomainEvent<'CompanyBudgetRestored', { companyId: string; reason: RestoreReason }>
   /** The whole table: what was in the one before and is not in it is no longer a price of the company's. */
-  | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>;
+  | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>
+  | AccessTokenEvent;
 
 /** How the data of each is formed, and was before (see `CONTRIBUTING.md`, "Change an event"). */
 export const companyEventShapes: ShapesOf<CompanyEvent> = {
@@ -27,4 +29,6 @@ export const companyEventShapes: ShapesOf<CompanyEvent> = {
   CompanyBudgetExceeded: FIRST_SHAPE,
   CompanyBudgetRestored: FIRST_SHAPE,
   PriceTableChanged: FIRST_SHAPE,
+  AccessTokenCreated: FIRST_SHAPE,
+  AccessTokenRevoked: FIRST_SHAPE,
 };

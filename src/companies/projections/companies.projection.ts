@@ -3,6 +3,7 @@ import type { BudgetStanding } from '../../budgets/domain/budget';
 import { afterChange, NO_BUDGET } from '../../budgets/domain/budget';
 import type { Spending } from '../../budgets/domain/spending';
 import { monthOf, noSpending, withEntry, withStart } from '../../budgets/domain/spending';
+import type { AccessTokenEvent } from '../../auth/domain/access-token.events';
 import type { LedgerEvent } from '../../costs/domain/ledger';
 import { entryOf } from '../../costs/domain/ledger';
 import type { Recorded } from '../../kernel/event';
@@ -22,7 +23,7 @@ export interface CompanyDocument {
 }
 
 type Handled =
-  | Exclude<CompanyEvent, { type: 'PriceTableChanged' }>
+  | Exclude<CompanyEvent, { type: 'PriceTableChanged' | AccessTokenEvent['type'] }>
   | LedgerEvent
   | Extract<AgentEvent, { type: 'RunStarted' }>;
 

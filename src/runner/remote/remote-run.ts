@@ -69,7 +69,9 @@ export class RemoteRun extends SupervisedRun {
       const remote = adapter?.kind === 'remote' ? adapter : undefined;
       const [ended, closed] = [this.ending.signal, this.closing.signal];
       const invocation = await prepare(run, remote, { ended, closed });
-      const request = requestOf(invocation, await secrets.resolve(invocation.headers), run);
+      const configured = await secrets.resolve(invocation.headers);
+      const api = { url: deps.apiUrl(), token: deps.runToken(run) };
+      const request = requestOf(invocation, configured, run, api);
       await events.append(...started.splice(0), invokedEvent(run, invocation, request));
       return request;
     } catch (error) {

@@ -85,7 +85,7 @@ export const wakeupsProjection: Projection<WakeupDocument, Handled> = {
 
 function requested({ event, position }: Recorded<Handled>): WakeupDocument {
   if (event.type !== 'WakeupRequested') throw new Error(`not a request: ${event.type}`);
-  const { wakeupId, keyHash: _keyHash, requestHash: _requestHash, ...request } = event.data;
+  const { wakeupId, keyHash: _keyHash, requestHash: _requestHash, causedBy: _by, ...request } = event.data;
   return {
     ...request,
     id: wakeupId,

@@ -82,7 +82,10 @@ test('an agent is registered with its defaults and read back', async () => {
     name: 'Ada',
     adapterType: 'process',
     adapterConfig: { command: 'true' },
-    runtimeConfig: { heartbeat: DEFAULTS },
+    runtimeConfig: {
+      heartbeat: DEFAULTS,
+      permissions: { wake: 'self', loopLimit: { wakeups: 50, withinSec: 60 } },
+    },
     status: 'idle',
     statusReason: null,
     lastHeartbeatAt: null,

@@ -14,7 +14,7 @@ const problems: string[] = [];
 const refusals = new Set<string>();
 
 beforeAll(async () => {
-  server = await startTestServer({ testClock: true });
+  server = await startTestServer({ testClock: true, settings: { rateLimit: '1' } });
   const { body } = await server.api<OpenApiDocument>('GET', '/openapi.json');
   contract = new ApiContract(body);
   await refused('log_empty', 'POST', '/v1/audit/checkpoints');
@@ -207,6 +207,37 @@ test('budgets', async () => {
   await refused('bad_request', 'PUT', `/v1/agents/${id}/budget`, { monthlyMicros: -1 });
 });
 
+test('tokens, and what they are refused', async () => {
+  const tokens = `/v1/companies/${company.id}/tokens`;
+  const wanted = { name: 'x', role: 'viewer' };
+  const { id, token } = await call<{ id: string; token: string }>(201, 'POST', tokens, wanted);
+  await call(200, 'GET', `${tokens}?waitFor=${await head(server)}`);
+  const authorization = `Bearer ${token}`;
+  await refused('forbidden', 'POST', tokens, wanted, { authorization });
+  const asked = Array.from({ length: 20 }, () =>
+    server.api('GET', `/v1/companies/${company.id}`, undefined, { authorization }),
+  );
+  await Promise.all(asked);
+  await refused('rate_limited', 'GET', `/v1/companies/${company.id}`, undefined, { authorization });
+  await call(200, 'DELETE', `${tokens}/${id}`);
+  await refused('token_not_found', 'DELETE', `${tokens}/${UNKNOWN_ID}`);
+  await refused('bad_request', 'POST', tokens, { name: 'x', role: 'king' });
+});
+
+test('what is reported of a run', async () => {
+  const gate = new Gate();
+  const { id } = await register({ adapterConfig: shell(gate.wait) });
+  const { run } = await call<Woken>(202, 'POST', `/v1/agents/${id}/wakeups`);
+  await untilRunning(server, run!.id);
+  const note = { message: 'half way' };
+  const report = () => ask('POST', `/v1/runs/${run!.id}/events`, note);
+  await waitUntil(async () => (await report()).status === 201, 'the agent is executed');
+  await call(201, 'POST', `/v1/runs/${run!.id}/usage`, { costUsd: 0.1 });
+  gate.open();
+  await untilFinal(server, run!.id);
+  await refused('run_not_open', 'POST', `/v1/runs/${run!.id}/events`, note);
+});
+
 test('the feed, administration and operations', async () => {
   const { items } = await call<{ items: { type: string; payload: object }[] }>(
     200,
@@ -286,6 +317,8 @@ const ELSEWHERE = {
     'position_gone',
     'projection_busy',
     'too_many_open_wakeups',
+    'too_many_reports',
+    'too_many_tokens',
   ],
 };
 

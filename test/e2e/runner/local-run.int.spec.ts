@@ -121,6 +121,7 @@ describe('an agent that ends by itself', () => {
       REVEILLE_RUN_ID: run.runId,
       REVEILLE_SESSION_ID: 'session-1',
     });
+    expect(env['REVEILLE_API_KEY']).toMatch(/^\*{20,}$/);
     expect(text).not.toContain('SERVER_ONLY');
     expect(
       Object.keys(env)
@@ -128,6 +129,7 @@ describe('an agent that ends by itself', () => {
         .sort(),
     ).toEqual([
       'REVEILLE_AGENT_ID',
+      'REVEILLE_API_KEY',
       'REVEILLE_API_URL',
       'REVEILLE_COMPANY_ID',
       'REVEILLE_CONTEXT_FILE',
