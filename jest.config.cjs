@@ -26,6 +26,8 @@ module.exports = {
   // Backends are imported where they are chosen, under the names that they have once they are built.
   moduleNameMapper: { '^(\\./(?:event-log|documents)/.+)\\.js$': '$1' },
   testTimeout: 30_000,
+  // They wait for servers and processes more than they work.
+  maxWorkers: 3,
   testEnvironment: support('environment.cjs'),
   globalSetup: support('global-setup.ts'),
   globalTeardown: support('global-teardown.ts'),

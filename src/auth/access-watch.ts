@@ -76,15 +76,18 @@ export class AccessWatch {
 
   /** Takes note of an event, before it is seen on the log or then. Repeating it changes nothing. */
   notice({ event }: Pick<Recorded, 'event'>): void {
-    const { type, data } = event as AccessTokenEvent | RunFinished;
-    if (type === 'AccessTokenCreated') this.tokens.add(data);
-    if (type === 'AccessTokenRevoked') {
-      this.tokens.revoke(data.tokenId);
-      this.deps.sessions.end(tokenKey(data.tokenId), 'token_revoked');
-    }
-    if (type === 'RunFinished') {
-      this.rememberEnded(data.runId);
-      this.deps.sessions.end(runKey(data.runId), 'token_revoked');
+    const told = event as AccessTokenEvent | RunFinished;
+    // Data is looked at only where it is wanted: most events are others.
+    switch (told.type) {
+      case 'AccessTokenCreated':
+        return this.tokens.add(told.data);
+      case 'AccessTokenRevoked':
+        this.tokens.revoke(told.data.tokenId);
+        return this.deps.sessions.end(tokenKey(told.data.tokenId), 'token_revoked');
+      case 'RunFinished':
+        this.rememberEnded(told.data.runId);
+        return this.deps.sessions.end(runKey(told.data.runId), 'token_revoked');
+      default:
     }
   }
 

@@ -52,6 +52,7 @@ export class AccessGuard implements CanActivate {
     const principal = principalOf(context);
     // The server's own token is for everything, and its handlers look for themselves.
     if (principal.companyId === null) return true;
+    if (route.access === 'server') throw new DomainError('forbidden', undefined, needed(route));
     const owners = await this.ownersOf(context.switchToHttp().getRequest<FastifyRequest>(), route, principal);
     if (!mayCall(principal, route, owners)) throw new DomainError('forbidden', undefined, needed(route));
     return true;

@@ -10,7 +10,8 @@ import type { ParsedReport } from './run-report';
 import { reportOf, toMicros } from './run-report';
 import type { RunSecrets } from './run-secrets';
 
-const POLL_MS = 100;
+/** A look costs microseconds; what a call has cost has to be known before the next one is made. */
+const POLL_MS = 20;
 /** Looking for a journal takes longer than looking into one. */
 const FIND_EVERY_MS = 200;
 /** A tool may answer with an image. */

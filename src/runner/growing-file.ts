@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { PlacedLine } from './lines';
 import { LineSplitter } from './lines';
@@ -22,7 +23,7 @@ export class GrowingFile {
   async next(): Promise<PlacedLine[] | null> {
     this.file ??= await openRegularFile(this.path);
     if (this.file === null) return null;
-    const { size } = await this.file.stat();
+    const { size } = fstatSync(this.file.fd);
     if (size < this.offset) throw new Error('it has become shorter');
     if (size === this.offset) return null;
     const buffer = Buffer.alloc(Math.min(size - this.offset, READ_BYTES));

@@ -141,7 +141,8 @@ export async function settle(
   agents: readonly LoadedAgent[],
 ): Promise<void> {
   for (const { id } of agents) {
-    await server.expect(200, 'POST', `/v1/agents/${id}/resume`);
+    // What a store missed while it was away may still have to be caught up with.
+    await eventually(() => server.expect(200, 'POST', `/v1/agents/${id}/resume`), 60_000);
     const patch = { runtimeConfig: { heartbeat: { intervalSec: 0 } } };
     await server.expect(200, 'PATCH', `/v1/agents/${id}`, patch);
   }

@@ -143,8 +143,8 @@ export const mutants = [
   {
     name: 'enqueued wakeups are coalesced',
     file: wakeup,
-    find: "absorbingRun(asked, whenBusy === 'enqueue', state)",
-    replace: 'absorbingRun(asked, false, state)',
+    find: "absorbingRun(candidate, whenBusy === 'enqueue', state)",
+    replace: 'absorbingRun(candidate, false, state)',
   },
   {
     name: 'enqueued wakeups go into a deferred one',
@@ -262,15 +262,15 @@ export const mutants = [
   {
     name: 'the end of a run releases nothing',
     file: 'src/agents/sagas/deferred-release.saga.ts',
-    find: "handles: ['RunFinished', 'AgentResumed', 'AgentUpdated'],",
-    replace: "handles: ['AgentResumed', 'AgentUpdated'],",
+    find: "handles: ['RunFinished', 'AgentResumed', 'AgentUpdated', 'AgentBudgetRestored', 'SessionReset'],",
+    replace: "handles: ['AgentResumed', 'AgentUpdated', 'AgentBudgetRestored', 'SessionReset'],",
     properties: true,
   },
   {
     name: 'a resumed agent releases nothing',
     file: 'src/agents/sagas/deferred-release.saga.ts',
-    find: "handles: ['RunFinished', 'AgentResumed', 'AgentUpdated'],",
-    replace: "handles: ['RunFinished', 'AgentUpdated'],",
+    find: "handles: ['RunFinished', 'AgentResumed', 'AgentUpdated', 'AgentBudgetRestored', 'SessionReset'],",
+    replace: "handles: ['RunFinished', 'AgentUpdated', 'AgentBudgetRestored', 'SessionReset'],",
     properties: true,
   },
 
@@ -545,8 +545,8 @@ export const mutants = [
   {
     name: 'a paused agent that has a run is shown as running',
     file: agents,
-    find: "status: next.hold ?? (next.activeRunIds.length > 0 ? 'running' : next.restingStatus)",
-    replace: "status: next.activeRunIds.length > 0 ? 'running' : (next.hold ?? next.restingStatus)",
+    find: 'if (hold !== null) return {',
+    replace: 'if (hold !== null && activeRunIds.length === 0) return {',
     properties: true,
   },
   {
@@ -557,9 +557,9 @@ export const mutants = [
   },
   {
     name: 'what was spent is never set back',
-    file: agents,
-    find: 'month === spent.month ? spent.micros : 0',
-    replace: 'spent.micros',
+    file: 'src/budgets/domain/spending.ts',
+    find: 'return newest.month === month ? newest : noSpending(month);',
+    replace: 'return { ...newest, month };',
   },
   {
     name: 'the session of a reset run is shown',
@@ -686,8 +686,8 @@ export const mutants = [
   {
     name: 'a projection loads a document anew for each event',
     file: projectedCollection,
-    find: '      documents.set(id, this.evolve(documents.get(id) ?? null, recorded));',
-    replace: '      documents.set(`${id} `, this.evolve(documents.get(id) ?? null, recorded));',
+    find: 'this.evolve(current?.document ?? null, recorded)',
+    replace: 'this.evolve(null, recorded)',
   },
   {
     name: 'a projection stores the checkpoint of the first event of a batch',
@@ -878,7 +878,7 @@ export const mutants = [
   {
     name: 'queued runs do not count for the daily cap',
     file: wakeup,
-    find: 'startsOn(state, at) + queuedCount(state) >=',
+    find: 'startsOn(state, at) + queued >=',
     replace: 'startsOn(state, at) >=',
   },
   {
@@ -929,14 +929,14 @@ export const mutants = [
   {
     name: 'a failed trial does not open the circuit again',
     file: wakeup,
-    find: 'return isCooling || state.runs.size > 0;',
-    replace: 'return false;',
+    find: 'return at < coolUntil || state.runs.size > 0;',
+    replace: 'return at < coolUntil;',
   },
   {
     name: 'the circuit is closed for people, too',
     file: wakeup,
-    find: "isCircuitOpen(at, state) && asked.triggerDetail !== 'manual'",
-    replace: 'isCircuitOpen(at, state)',
+    find: "coolUntil === null || triggerDetail === 'manual'",
+    replace: 'coolUntil === null',
   },
   {
     name: 'a success does not close the circuit',
@@ -953,8 +953,8 @@ export const mutants = [
   {
     name: 'what is held is held again each time',
     file: due,
-    find: "deferral?.reason === 'not.before' && ",
-    replace: '',
+    find: 'return waitsForItsTime && deferral.dueAt',
+    replace: 'return deferral !== null && deferral.dueAt',
   },
   {
     name: 'being decided anew renews the deadline',

@@ -47,7 +47,8 @@ function someUnsealed(stream: string, number: number): UnsealedEvent {
     : someData(number);
   return {
     id: uuidv7(),
-    type: stream.startsWith('runlog-') ? 'LogChunked' : 'ThingHappened',
+    // The other one is known, too, and of no consumer's interest.
+    type: stream.startsWith('runlog-') ? 'LogChunked' : 'LogMigrationPadded',
     data,
     metadata,
   };

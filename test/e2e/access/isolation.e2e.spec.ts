@@ -70,18 +70,31 @@ interface Place {
   operation: Operation;
   /** Of whom it may be called. */
   takes: string[];
+  /** The id in the query that says whose it is, where the path names none. */
+  subject: string | null;
 }
 
 function places(): Place[] {
   return Object.entries(document.paths).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, operation]) => ({
-      id: operation.operationId,
-      method: method.toUpperCase(),
-      path,
-      operation,
-      takes: (operation.security ?? []).flatMap(({ token = [] }) => token),
-    })),
+    Object.entries(operations).flatMap(([method, operation]) =>
+      subjectsOf(path, operation).map((subject) => ({
+        id: operation.operationId,
+        method: method.toUpperCase(),
+        path,
+        operation,
+        takes: (operation.security ?? []).flatMap(({ token = [] }) => token),
+        subject,
+      })),
+    ),
   );
+}
+
+/** Where the path says whose it is, or nothing does: null alone. */
+function subjectsOf(path: string, { parameters = [] }: Operation): (string | null)[] {
+  const owned = ['companyId', 'agentId', 'runId', 'wakeupId'];
+  if (owned.some((name) => path.includes(`{${name}}`))) return [null];
+  const named = parameters.filter((parameter) => parameter.in === 'query' && owned.includes(parameter.name));
+  return named.length === 0 ? [null] : named.map(({ name }) => name);
 }
 
 /** @throws Error for a parameter that this test knows no value of */
@@ -93,10 +106,11 @@ function addressed(path: string, values: Ids): string {
   });
 }
 
-function ask({ api }: Pick<Client, 'api'>, { method, path, operation }: Place, values: Ids) {
+function ask({ api }: Pick<Client, 'api'>, { method, path, operation, subject }: Place, values: Ids) {
   const [type, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   const body = content && JSON.stringify(exampleOf(content.schema));
-  return api<unknown>(method, addressed(path, values), body, { 'content-type': type });
+  const query = subject === null ? '' : `?${subject}=${values[subject]}`;
+  return api<unknown>(method, `${addressed(path, values)}${query}`, body, { 'content-type': type });
 }
 
 function exampleOf({ $ref, examples }: JsonSchema): unknown {

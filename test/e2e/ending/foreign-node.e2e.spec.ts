@@ -106,8 +106,8 @@ test('a node that has stopped in order is waited for, then its runs are lost, wi
   expect(server.errors).toEqual([]);
 });
 
-test('a run that was lost with its node is tried again, on this one', async () => {
-  const { run, wakeup } = await orphan({ retry: { maxAttempts: 2, backoffSec: 1 } });
+test('a run that was lost with its node is tried again on this one, where its agent may run on any', async () => {
+  const { run, wakeup } = await orphan({ retry: { maxAttempts: 2, backoffSec: 1 }, placement: 'any' });
   await later(310);
   await reap(server);
   const retried = await waitUntil(async () => {

@@ -4,6 +4,16 @@ import { failNode } from './eventstoredb-faults';
 beforeAll(ensureBuilt, BUILD_TIMEOUT_MS);
 afterEach(killCommands);
 
+test('EventStoreDB fails under load: nothing is lost or done twice, and readiness says what is so', async () => {
+  const verdicts = await failNode([
+    ['is gone', 2],
+    ['breaks connections', 1],
+    ['is frozen', 3],
+    ['loses answers, then dies', 2],
+  ]);
+  if (verdicts.losses > 0) throw new Error(verdicts.table());
+}, 240_000);
+
 test('EventStoreDB fails again and again, and for longer than connections live', async () => {
   const verdicts = await failNode([
     ['is gone', 15],
