@@ -35,6 +35,8 @@ export interface Executed<Event extends DomainEvent, Answer> {
 
 /** A cached fold is bounded by the decider, so this many of them are bounded too. */
 const MAX_CACHED = 20_000;
+/** So long a command may have waited for those before it. */
+const LONGEST_WAIT_MS = 10_000;
 /** How many waiting commands are folded into one append. */
 const MAX_FOLDED_COMMANDS = 64;
 /** Where folding stops, so that an append stays under the smallest limit of a backend (1 MiB). */
@@ -135,12 +137,14 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
     let bytes = 0;
     for (const item of batch) {
       try {
-        const events = item.told ? this.decider.decide(item.told.command, loaded.state) : [];
-        const sealed = this.sealAll(stream, loaded, events, item.told);
+        const told = item.told && notBefore(loaded.lastAt, item.told);
+        const events = told ? this.decider.decide(told.command, loaded.state) : [];
+        const sealed = this.sealAll(stream, loaded, events, told);
         bytes += sealed.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
         if (bytes > MAX_FOLDED_BYTES && round.sealed.length > 0) break;
         for (const event of events) loaded.state = this.decider.evolve(loaded.state, event);
         loaded.lastHash = sealed.at(-1)?.metadata.hash ?? loaded.lastHash;
+        loaded.lastAt = sealed.at(-1)?.metadata.at ?? loaded.lastAt;
         const first = round.events.length;
         round.events.push(...events);
         round.sealed.push(...sealed);
@@ -189,7 +193,7 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
       this.cache.set(stream, cached);
       return cached;
     }
-    const loaded: Loaded<State> = { state: this.decider.initial(), lastHash: CHAIN_START };
+    const loaded: Loaded<State> = { state: this.decider.initial(), lastHash: CHAIN_START, lastAt: '' };
     await this.foldNew(stream, loaded);
     this.cache.set(stream, loaded);
     if (this.cache.size > MAX_CACHED) {
@@ -205,6 +209,7 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
     for await (const stored of this.log.read(stream, { from: before + 1 })) {
       loaded.state = this.decider.evolve(loaded.state, decode<Event>(stored).event);
       loaded.lastHash = stored.metadata.hash;
+      loaded.lastAt = stored.metadata.at;
     }
     return loaded.state.revision !== before;
   }
@@ -213,11 +218,23 @@ export class AggregateStore<State extends { revision: Revision }, Command, Event
 interface Loaded<State> {
   state: State;
   lastHash: string;
+  /** `at` of the last event. */
+  lastAt: string;
 }
 
 interface Told<Command> {
   command: Command & { at: string };
   context: CommandContext;
+}
+
+/**
+ * A command that has waited for the one before it is decided after that, so its time is not an earlier one: no run
+ * begins before the one ended that it waited for. Clocks that differ by more than a moment are left as they are.
+ */
+function notBefore<Command>(lastAt: string, told: Told<Command>): Told<Command> {
+  const { at } = told.command;
+  if (at >= lastAt || Date.parse(lastAt) - Date.parse(at) > LONGEST_WAIT_MS) return told;
+  return { ...told, command: { ...told.command, at: lastAt } };
 }
 
 interface Item<State, Command, Event extends DomainEvent> {

@@ -21,6 +21,19 @@ describe('a command', () => {
     expect((await bench.onLog()).map(({ type }) => type)).toEqual(['Added', 'Added', 'Added', 'Emptied']);
   });
 
+  test.each([
+    ['that has waited is of no earlier time than the one before it', [7, 3, 8], [7, 7, 8]],
+    ['by another clock keeps its time', [3_600_000, 3, 8], [3_600_000, 3, 8]],
+  ])('%s', async (_what, told, recorded) => {
+    for (const ms of told) {
+      // Each by a store of its own: what counts is on the log.
+      const time = new Date(Date.parse(at) + ms).toISOString();
+      await bench.newStore().execute({ type: 'Add', amount: 1, at: time });
+    }
+    const times = (await bench.onLog()).map(({ metadata }) => Date.parse(metadata.at) - Date.parse(at));
+    expect(times).toEqual(recorded);
+  });
+
   test('is answered with its events as the log has them, at the position of the last one', async () => {
     const { execute } = bench.newStore();
     const { events, position } = await execute({ type: 'Add', amount: 1, times: 2 });

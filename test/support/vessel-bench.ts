@@ -61,9 +61,13 @@ export class VesselBench {
 
   newStore(nodeId = 'node-1') {
     const store = new AggregateStore(this.log, vessel, { shapes, nodeId });
-    const execute = (command: Untimed, context: Partial<CommandContext> = {}, to = stream) => {
+    const execute = (
+      command: Untimed & { at?: string },
+      context: Partial<CommandContext> = {},
+      to = stream,
+    ) => {
       const origin = { commandId: uuidv7(), companyId: 'c', actor: { type: 'user', id: 'u' } as const };
-      return store.execute(to, { ...command, at }, { ...origin, ...context }, ({ total }) => total);
+      return store.execute(to, { at, ...command }, { ...origin, ...context }, ({ total }) => total);
     };
     const tell = async (command: Untimed, to = stream) => {
       const { events, position, answer } = await execute(command, {}, to);
