@@ -48,7 +48,8 @@ async function startNode(): Promise<void> {
     principals: () => open,
   };
   const readModels = new ReadModels(documents, processing.generations);
-  watch = new AccessWatch({ log, processing, readModels, clock: { now: () => now }, sessions });
+  const clock = { now: () => now };
+  watch = new AccessWatch({ log, processing, readModels, clock, sessions, logger });
 }
 
 async function stopNode(): Promise<void> {

@@ -29,6 +29,7 @@ export interface AccessWatchDeps {
   readModels: ReadModels;
   clock: Clock;
   sessions: OpenSessions;
+  logger: { error(details: object, message: string): void };
 }
 
 /**
@@ -63,7 +64,10 @@ export class AccessWatch {
     const until = await log.head();
     await new Promise<void>((resolve, reject) => {
       if (from >= until) resolve();
-      this.following = this.follow(from, (reached) => reached >= until && resolve()).catch(reject);
+      this.following = this.follow(from, (reached) => reached >= until && resolve()).catch((err: Error) => {
+        this.deps.logger.error({ err }, 'what other nodes do with tokens is no longer seen');
+        reject(err);
+      });
     });
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
