@@ -2,6 +2,8 @@ const { join } = require('node:path');
 
 const support = (file) => join(__dirname, 'test', 'support', 'jest', file);
 
+const isOnMongodb = process.env.REVEILLE_TEST_DOCUMENTS === 'mongodb';
+
 const swc = (syntax) => [
   '@swc/jest',
   {
@@ -25,9 +27,10 @@ module.exports = {
   transformIgnorePatterns: ['/node_modules/(?!(@nestjs)/)'],
   // Backends are imported where they are chosen, under the names that they have once they are built.
   moduleNameMapper: { '^(\\./(?:event-log|documents)/.+)\\.js$': '$1' },
-  testTimeout: 30_000,
+  // The server that stands in for MongoDB is one, slow, and used by all of them.
+  testTimeout: isOnMongodb ? 120_000 : 30_000,
   // They wait for servers and processes more than they work.
-  maxWorkers: 3,
+  maxWorkers: isOnMongodb ? 2 : 3,
   testEnvironment: support('environment.cjs'),
   globalSetup: support('global-setup.ts'),
   globalTeardown: support('global-teardown.ts'),

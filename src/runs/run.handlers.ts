@@ -35,19 +35,17 @@ export class CancelRunHandler implements ICommandHandler<CancelRun> {
     private readonly answers: RunAnswers,
   ) {}
 
-  /** 202 while the run is still to end, 200 where it is over already. */
+  /** 202 where the run is still to end as the command leaves it, 200 where it is over; the body may have seen more. */
   async execute({ runId, actor }: CancelRun) {
     const address = await this.directory.run(runId);
-    const { position } = await this.agents.execute(
-      address,
-      { type: 'CancelRun', runId },
-      { actor },
-      () => undefined,
-    );
+    const command = { type: 'CancelRun', runId } as const;
+    const { position, answer: isToEnd } = await this.agents.execute(address, command, { actor }, (state) => {
+      return state.status !== 'unregistered' && state.runs.has(runId);
+    });
     const seenBy = position ?? (await this.agents.head());
     await this.processing.waitFor(seenBy, [runsProjection.name]);
     const { view } = await this.answers.one(runId);
-    return new Written(view, seenBy, view.finishedAt === null ? 202 : 200);
+    return new Written(view, seenBy, isToEnd ? 202 : 200);
   }
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE_MS } from './world';
 
 /** Waits until the check no longer throws. @throws what it threw last, after `timeoutMs` */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = PATIENCE_MS): Promise<T> {
   const giveUpAt = Date.now() + timeoutMs;
   for (;;) {
     try {

@@ -6,7 +6,7 @@ import type { Adapter } from '../../src/adapters/adapter';
 import type { SettingName } from '../../src/config';
 import { environmentForAgents, readConfig } from '../../src/config';
 import { startServer } from '../../src/server';
-import { worldSettings } from './world';
+import { PATIENCE_MS, worldSettings } from './world';
 import { temporaryFolder } from './temporary-folder';
 
 export interface Answer<Body> {
@@ -93,7 +93,7 @@ export function apiOf(url: string, token: string): { api: TestServer['api']; dis
 export async function waitUntil<T>(
   look: () => T | Promise<T>,
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<Exclude<T, false | null | undefined>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -18,6 +18,8 @@ export const WORLD_MONGODB_URL = 'REVEILLE_TEST_MONGODB_URL';
  * each write that has a guard: for `testWhen`, where thousands of those are made. The global setup says so.
  */
 export const writesAreQuick = process.env['REVEILLE_TEST_SLOW_WRITES'] === undefined;
+/** So long a test waits, at most, for what has to come: milliseconds. */
+export const PATIENCE_MS = writesAreQuick ? 10_000 : 40_000;
 export const WRITES_ARE_SLOW = 'the server scans for each guarded write';
 
 /** For tests that reach into the files of the embedded stores. */
