@@ -20,7 +20,7 @@ import { answerBrokenRequest } from './http/broken-request';
 import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
 import { requestIdOf } from './http/request-id';
 import { observeRequests } from './http/request-log';
-import { WrittenInterceptor } from './http/written';
+import { sendPositions } from './http/written';
 import { systemClock, TestClock } from './kernel/clock';
 import type { ErrorCode } from './kernel/errors';
 import { LiveSocketAdapter } from './live/live-socket.adapter';
@@ -141,6 +141,7 @@ async function createApp(
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
     gate.check(request, reply).then((mayPass) => mayPass && done(), done);
   });
+  sendPositions(adapter.getInstance());
   adapter.getInstance().addHook('onRoute', ({ method, url }) => {
     routes.push(...[method].flat().map((name) => `${name} ${url}`));
   });
@@ -151,7 +152,6 @@ async function createApp(
   acceptJsonOnly(app);
   app.useGlobalFilters(new ProblemFilter(logger));
   app.useGlobalGuards(new AccessGuard(node.directory));
-  app.useGlobalInterceptors(new WrittenInterceptor());
   app.useWebSocketAdapter(new LiveSocketAdapter(app, gate));
   await app.init();
   return { app, routes };

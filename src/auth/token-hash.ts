@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { sha256Hex } from '../kernel/canonical-json';
 
 /** So that a token is recognised where it has no place: by people, and by scanners for secrets. */
 const PREFIX = 'rvl_';
@@ -11,5 +12,5 @@ export function newToken(): string {
 
 /** SHA-256, hex. */
 export function tokenHash(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return sha256Hex(token);
 }

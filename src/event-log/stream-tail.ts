@@ -16,6 +16,11 @@ export class StreamTail {
     private lastHash: string,
   ) {}
 
+  /** The end of a stream that nobody has written to, as far as its writer knows: nothing is read. */
+  static ofNew(log: EventLog, stream: string, signal: AbortSignal): StreamTail {
+    return new StreamTail(log, stream, signal, NO_STREAM, CHAIN_START);
+  }
+
   /** Finds the end of a stream. `last` is null where the stream has no event yet. */
   static async find(
     log: EventLog,

@@ -1,17 +1,24 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
-/** JSON with sorted keys and no space: two equal values give the same text, whoever wrote them. */
+/**
+ * JSON with keys sorted by their UTF-16 code units and no space: two equal values give the same text, whoever wrote
+ * them. What JSON has no word for is left out, or null in an array.
+ */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(sorted(value));
+  return textOf(value) ?? 'null';
 }
 
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+function textOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((inner) => textOf(inner) ?? 'null').join(',')}]`;
+  let members = '';
+  for (const key of Object.keys(value).sort()) {
+    const text = textOf((value as Record<string, unknown>)[key]);
+    if (text !== undefined) members += `${members && ','}${JSON.stringify(key)}:${text}`;
+  }
+  return `{${members}}`;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sha256Hex } from './canonical-json';
 import type { EventToAppend } from './event';
 
 /** The hash before a stream's first event. */
@@ -12,9 +13,7 @@ export function chainHash(
   previous: string,
   event: { type: string; id: string; at: string; data: EventToAppend['data'] },
 ): string {
-  return createHash('sha256')
-    .update(JSON.stringify([previous, event.type, event.id, event.at]))
-    .update('\n')
-    .update(event.data)
-    .digest('hex');
+  const link = `${JSON.stringify([previous, event.type, event.id, event.at])}\n`;
+  if (typeof event.data === 'string') return sha256Hex(link + event.data);
+  return createHash('sha256').update(link).update(event.data).digest('hex');
 }

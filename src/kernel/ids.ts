@@ -1,4 +1,5 @@
-import { createHash, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
+import { sha256Hex } from './canonical-json';
 
 let lastMs = 0;
 let counter = 0;
@@ -32,19 +33,17 @@ export function uuidv7(nowMs: number = Date.now()): string {
   bytes.writeUIntBE(lastMs, 0, 6);
   bytes.writeUInt16BE(0x7000 | counter, 6);
   bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  return formatUuid(bytes);
+  return formatUuid(bytes.toString('hex'));
 }
 
 /** A UUID version 8 derived from what it names: the same parts give the same id, on any node, at any time. */
 export function derivedUuid(...parts: readonly (string | number | bigint)[]): string {
-  const bytes = createHash('sha256').update(parts.join('\u0000')).digest().subarray(0, 16);
-  bytes[6] = 0x80 | (bytes[6]! & 0x0f);
-  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
-  return formatUuid(bytes);
+  const hex = sha256Hex(parts.join('\u0000'));
+  const variant = (0x8 | (parseInt(hex[16]!, 16) & 0x3)).toString(16);
+  return formatUuid(`${hex.slice(0, 12)}8${hex.slice(13, 16)}${variant}${hex.slice(17, 32)}`);
 }
 
-function formatUuid(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
+function formatUuid(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

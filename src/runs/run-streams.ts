@@ -21,15 +21,12 @@ export class RunStreams {
   async execute(command: ExecutionCommand, cause: Recorded): Promise<void> {
     const stream = runStream(command.companyId, command.runId);
     const event = this.unsealed(command, cause);
+    // Almost always nobody has opened it yet: it is looked at only where the log says that somebody has.
+    const isNew = command.type === 'OpenRunStream';
+    if (isNew && (await isAppended(StreamTail.ofNew(this.log, stream, this.signal), event))) return;
     for (;;) {
       const { tail, last } = await StreamTail.find(this.log, stream, this.signal);
-      if (isDone(command, last)) return;
-      try {
-        await tail.append([event]);
-        return;
-      } catch (error) {
-        if (!(error instanceof RevisionConflict)) throw error;
-      }
+      if (isDone(command, last) || (await isAppended(tail, event))) return;
     }
   }
 
@@ -50,6 +47,17 @@ export class RunStreams {
         nodeId: this.nodeId,
       },
     };
+  }
+}
+
+/** False where somebody else has written to the stream. */
+async function isAppended(tail: StreamTail, event: UnsealedEvent): Promise<boolean> {
+  try {
+    await tail.append([event]);
+    return true;
+  } catch (error) {
+    if (error instanceof RevisionConflict) return false;
+    throw error;
   }
 }
 

@@ -9,21 +9,26 @@ const MEMORY = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
 const FIRST_RESTART_MS = 50;
 const LONGEST_RESTART_MS = 5_000;
 
-export interface WriterThreadOptions<Request, State> {
+export interface WriterThreadOptions<Request, Outcome, State> {
   /** The thread's program (see `serveWriter`), without its extension: that is the one of this file, compiled or not. */
   program: string;
   folder: string;
   /** Buffers of a request that the thread may have for itself. */
   transfer?: (request: Request) => readonly ArrayBuffer[];
+  /** Told of what was written, group by group, before the state that comes with it, and before anything is answered. */
+  onWritten?: (requests: readonly Request[], outcomes: readonly Outcome[]) => void;
   /** Told before what follows from it: with every answer. */
   onState?: (state: State) => void;
   /** Told when the files have been opened, so also when a thread took the place of one that died. */
-  onOpened?: () => void;
+  onOpened?: (state: State) => void;
   /** Told of every death, and of every start that failed after it. */
   onFault: (error: unknown) => void;
 }
 
-interface Pending<Outcome> {
+type Written<Outcome, State> = Extract<FromThread<Outcome, State>, { kind: 'written' }>;
+
+interface Pending<Request, Outcome> {
+  requests: readonly Request[];
   resolve: (outcomes: readonly Outcome[]) => void;
   reject: (error: unknown) => void;
 }
@@ -37,21 +42,21 @@ interface Pending<Outcome> {
  */
 export class WriterThread<Request, Outcome, State> implements WriterAccess<Request, Outcome> {
   private worker: Worker | null = null;
-  private pending: Pending<Outcome>[] = [];
+  private pending: Pending<Request, Outcome>[] = [];
   private ended: Promise<void> = Promise.resolve();
   private restart: NodeJS.Timeout | undefined;
   private isClosing = false;
 
   /** @throws what opening the files throws */
   static async open<Request, Outcome, State>(
-    options: WriterThreadOptions<Request, State>,
+    options: WriterThreadOptions<Request, Outcome, State>,
   ): Promise<WriterThread<Request, Outcome, State>> {
     const thread = new WriterThread<Request, Outcome, State>(options);
     await thread.start();
     return thread;
   }
 
-  private constructor(private readonly options: WriterThreadOptions<Request, State>) {}
+  private constructor(private readonly options: WriterThreadOptions<Request, Outcome, State>) {}
 
   get isUp(): boolean {
     return this.worker !== null;
@@ -66,7 +71,7 @@ export class WriterThread<Request, Outcome, State> implements WriterAccess<Reque
       worker.postMessage(message, transfer ? requests.flatMap(transfer) : []);
       // A thread that has nothing to do keeps no process alive.
       worker.ref();
-      this.pending.push({ resolve, reject });
+      this.pending.push({ requests, resolve, reject });
     });
   }
 
@@ -92,14 +97,13 @@ export class WriterThread<Request, Outcome, State> implements WriterAccess<Reque
             if (this.isClosing) worker.postMessage({ kind: 'close' });
             else worker.unref();
             this.options.onState?.(message.state);
-            this.options.onOpened?.();
+            this.options.onOpened?.(message.state);
             return resolve();
           case 'refused':
             failure = message.error;
             return;
           case 'written':
-            this.options.onState?.(message.state);
-            return this.settle(worker, message.groups);
+            return this.settle(worker, message);
         }
       });
       this.ended = new Promise((left) => {
@@ -112,8 +116,11 @@ export class WriterThread<Request, Outcome, State> implements WriterAccess<Reque
     });
   }
 
-  private settle(worker: Worker, groups: readonly (readonly Outcome[])[]): void {
-    for (const outcomes of groups) this.pending.shift()!.resolve(outcomes);
+  private settle(worker: Worker, { groups, state }: Written<Outcome, State>): void {
+    const written = this.pending.splice(0, groups.length);
+    written.forEach(({ requests }, index) => this.options.onWritten?.(requests, groups[index]!));
+    this.options.onState?.(state);
+    written.forEach(({ resolve }, index) => resolve(groups[index]!));
     if (this.pending.length === 0) worker.unref();
   }
 

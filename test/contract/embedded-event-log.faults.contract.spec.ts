@@ -133,8 +133,10 @@ describe('EmbeddedEventLog when a statement fails', () => {
   let log: EmbeddedEventLog;
   let outside: Database;
 
+  let folder: string;
+
   beforeEach(async () => {
-    const folder = temporaryFolder();
+    folder = temporaryFolder();
     log = await EmbeddedEventLog.open(folder);
     outside = openDatabase(join(folder, 'log.db'), 'FULL');
   });
@@ -180,6 +182,9 @@ describe('EmbeddedEventLog when a statement fails', () => {
   it('interrupts followers and readers of what cannot be read, who may come back', async () => {
     const stream = newAgentStream();
     const [event] = await write(log, stream);
+    // What was written in this life is known without the file.
+    await log.close();
+    log = await EmbeddedEventLog.open(folder);
     const next = () => log.follow({ after: 0n, signal: new AbortController().signal }).next();
 
     outside.exec('ALTER TABLE types RENAME TO away');

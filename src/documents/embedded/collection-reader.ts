@@ -29,8 +29,15 @@ export class CollectionReader {
     };
   }
 
+  /** As JSON text. */
+  text(id: string): string | null {
+    const row = this.statements.get(this.sql.get).get(id) as { body: string } | undefined;
+    return row?.body ?? null;
+  }
+
   get<D extends Document>(id: string): D | null {
-    return this.getVersioned<D>(id)?.document ?? null;
+    const text = this.text(id);
+    return text === null ? null : (JSON.parse(text) as D);
   }
 
   getMany<D extends Document>(ids: readonly string[]): Map<string, D> {

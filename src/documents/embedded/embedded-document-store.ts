@@ -20,6 +20,7 @@ import { columnsOf } from './document-columns';
 import { DocumentFileReader } from './document-file-reader';
 import { documentFiles } from './document-files';
 import type { DocumentColumns, DocumentOutcome, DocumentRequest, FileKind } from './document-messages';
+import { RecentDocuments } from './recent-documents';
 
 const WRITER_PROGRAM = join(__dirname, 'document-writer.thread');
 
@@ -33,6 +34,7 @@ type Thread = WriterThread<DocumentRequest, DocumentOutcome, null>;
 export class EmbeddedDocumentStore implements DocumentStore {
   private readonly files: Record<FileKind, DocumentFileReader>;
   private readonly collections = new Map<string, CollectionReader>();
+  private readonly recent = new RecentDocuments();
   private readonly group: GroupCommit<DocumentRequest, DocumentOutcome>;
 
   /**
@@ -77,7 +79,7 @@ export class EmbeddedDocumentStore implements DocumentStore {
   }
 
   async get<D extends Document>(collection: string, id: string): Promise<D | null> {
-    return this.reader(collection).get<D>(id);
+    return this.recent.get(this.reader(collection), id);
   }
 
   async getMany<D extends Document>(collection: string, ids: readonly string[]): Promise<Map<string, D>> {
@@ -108,7 +110,12 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const encoded = writes.map(({ id, document, position }) => {
       return { id, columns: document && columnsOf(collection, document), position };
     });
-    await this.write({ kind: 'batch', file: collection.kind, collection: name, writes: encoded, checkpoint });
+    const request = { file: collection.kind, collection: name, writes: encoded, checkpoint };
+    try {
+      await this.write({ kind: 'batch', ...request });
+    } finally {
+      for (const { id } of writes) this.recent.forget(name, id);
+    }
   }
 
   async checkpoints(): Promise<Position[]> {
@@ -128,15 +135,13 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const { collection } = this.reader(name);
     const columns: DocumentColumns | null = document && columnsOf(collection, document);
     const file = collection.kind;
-    const outcome = await this.write({
-      kind: 'compareAndSet',
-      file,
-      collection: name,
-      id,
-      expectedVersion,
-      columns,
-    });
-    return outcome.kind === 'compared' && outcome.isSet;
+    const request = { file, collection: name, id, expectedVersion, columns };
+    try {
+      const outcome = await this.write({ kind: 'compareAndSet', ...request });
+      return outcome.kind === 'compared' && outcome.isSet;
+    } finally {
+      this.recent.forget(name, id);
+    }
   }
 
   async getVersioned<D extends Document>(collection: string, id: string): Promise<Versioned<D> | null> {
@@ -147,6 +152,7 @@ export class EmbeddedDocumentStore implements DocumentStore {
   async drop(collection: string): Promise<void> {
     await this.write({ kind: 'drop', file: 'model', collection });
     this.collections.delete(collection);
+    this.recent.clear();
   }
 
   /** Commits what waits, then closes. */

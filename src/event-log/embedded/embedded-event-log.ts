@@ -13,8 +13,10 @@ import { WriterThread } from '../../sqlite/writer-thread';
 import { CommitSignal } from './commit-signal';
 import { bytesOf, chunkBuffers, decodeRow, encodeAppend } from './event-encoding';
 import { EventReader } from './event-reader';
+import type { StreamEvents } from './recent-events';
+import { RecentEvents } from './recent-events';
 import { RecentPages } from './recent-pages';
-import type { LogHead, WriteOutcome, WriteRequest } from './store-messages';
+import type { LogHead, StreamQuery, WriteOutcome, WriteRequest } from './store-messages';
 
 const MAX_STREAM_PAGE_ROWS = 256;
 const LAST_REVISION: Revision = Number.MAX_SAFE_INTEGER;
@@ -39,6 +41,9 @@ export class EmbeddedEventLog implements EventLog {
   private readonly group: GroupCommit<WriteRequest, WriteOutcome>;
   private writer!: WriterAccess<WriteRequest, WriteOutcome>;
   private reader!: EventReader;
+  private readonly recent = new RecentEvents();
+  /** What an append was made of, until it is answered. */
+  private readonly underWay = new WeakMap<WriteRequest, readonly EventToAppend[]>();
   private readonly pages = new RecentPages();
   private known: LogHead = 0;
   private closing: Promise<void> | undefined;
@@ -57,7 +62,9 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   async append(stream: string, events: readonly EventToAppend[], expected: Revision): Promise<Appended> {
-    const outcome = await this.write(encodeAppend(stream, events, expected));
+    const request = encodeAppend(stream, events, expected);
+    this.underWay.set(request, events);
+    const outcome = await this.write(request);
     switch (outcome.kind) {
       case 'appended':
         return appendedAt(outcome.revision, outcome.positions.map(BigInt));
@@ -76,11 +83,11 @@ export class EmbeddedEventLog implements EventLog {
       const maxRows = Math.min(left, MAX_STREAM_PAGE_ROWS);
       const nowMs = this.clock.now().getTime();
       const query = { stream, from, direction, maxRows, head: this.known, nowMs };
-      const { rows, complete } = this.guarded(() => this.reader.readStream(query));
-      yield* rows.map(decodeRow);
-      left -= rows.length;
+      const { events, complete } = this.guarded(() => this.recent.inStream(query) ?? this.readStream(query));
+      yield* events;
+      left -= events.length;
       if (complete || left <= 0) return;
-      from = rows.at(-1)!.revision + (direction === 'forwards' ? 1 : -1);
+      from = events.at(-1)!.revision + (direction === 'forwards' ? 1 : -1);
       await nextTurn();
     }
   }
@@ -117,6 +124,7 @@ export class EmbeddedEventLog implements EventLog {
    * them.
    */
   async setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
+    this.recent.hide(stream);
     await this.write({ stream, category: categoryOf(stream), maxAgeSec });
   }
 
@@ -130,12 +138,27 @@ export class EmbeddedEventLog implements EventLog {
     folder: string,
     { writer, onFault = () => undefined }: EmbeddedEventLogOptions,
   ): Promise<WriterAccess<WriteRequest, WriteOutcome>> {
+    const onWritten = (requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]) =>
+      this.remember(requests, outcomes);
     const onState = (head: LogHead) => this.moveHead(head);
+    const onOpened = (head: LogHead) => this.recent.restartAt(head);
     const transfer = chunkBuffers;
-    if (!writer) return WriterThread.open({ program: WRITER_PROGRAM, folder, transfer, onState, onFault });
+    if (!writer) {
+      return WriterThread.open({
+        program: WRITER_PROGRAM,
+        folder,
+        transfer,
+        onWritten,
+        onState,
+        onOpened,
+        onFault,
+      });
+    }
+    onOpened(writer.state);
     onState(writer.state);
     const write = async (requests: readonly WriteRequest[]) => {
       const outcomes = writer.write(requests);
+      onWritten(requests, outcomes);
       onState(writer.state);
       return outcomes;
     };
@@ -160,14 +183,29 @@ export class EmbeddedEventLog implements EventLog {
     throw new LogUnavailable(`${request.stream} could not be written`, { cause: outcome.cause });
   }
 
+  /** Before anybody hears of a group, its events are among the recent ones. */
+  private remember(requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]): void {
+    for (const [index, outcome] of outcomes.entries()) {
+      const events = this.underWay.get(requests[index]!);
+      if (events && outcome.kind === 'appended') this.recent.add(requests[index]!.stream, events, outcome);
+    }
+  }
+
   private moveHead(head: LogHead): void {
     if (head <= this.known) return;
     this.known = head;
     this.commits.wakeAll();
   }
 
+  private readStream(query: StreamQuery): StreamEvents {
+    const { rows, complete } = this.reader.readStream(query);
+    return { events: rows.map(decodeRow), complete };
+  }
+
   private readAfter(after: number, categories: FollowOptions['categories']): FollowBatch {
     try {
+      const recent = this.recent.after(after, this.known, categories);
+      if (recent) return recent;
       const { rows, reached } = this.reader.readAfter(after, this.known, categories);
       return { events: rows.map(decodeRow), reached: BigInt(reached) };
     } catch (cause) {

@@ -3,7 +3,7 @@ import { NO_STREAM } from '../../kernel/event';
 import type { Database } from '../../sqlite/sqlite';
 import { closeDatabase } from '../../sqlite/sqlite';
 import { prepareWritingStatements } from './event-statements';
-import { LruMap } from './lru-map';
+import { LruMap } from '../../kernel/lru-map';
 import { EVENT_FILE_SCHEMA } from './schema';
 import type {
   AppendOutcome,
@@ -19,6 +19,8 @@ interface StreamHead {
   id: number;
   /** `NO_STREAM` for a stream that was named, but has no event yet. */
   revision: Revision;
+  /** 1 where it has a maximum age. */
+  ages: 0 | 1;
 }
 
 /** One SQLite file of streams and their events: synchronous, and the only writer of the file. */
@@ -83,7 +85,7 @@ export class EventFileWriter {
       this.insertEvent(position, target, request.category, event);
       return position;
     });
-    return { kind: 'appended', revision: target.revision, positions };
+    return { kind: 'appended', revision: target.revision, positions, ages: target.ages === 1 };
   }
 
   /** The outcome of the same append when it came first, or nothing where other events stand in its place. */
@@ -94,7 +96,8 @@ export class EventFileWriter {
       position: number;
     }[];
     if (events.some(({ id }, index) => id !== stored[index]?.id)) return undefined;
-    return { kind: 'appended', revision, positions: stored.map(({ position }) => position) };
+    const positions = stored.map(({ position }) => position);
+    return { kind: 'appended', revision, positions, ages: head.ages === 1 };
   }
 
   private insertEvent(position: number, head: StreamHead, category: string, event: EncodedEvent): void {
@@ -114,7 +117,7 @@ export class EventFileWriter {
 
   private addStream(stream: string): StreamHead {
     const { lastInsertRowid } = this.statements.insertStream.run(stream);
-    const head = { id: Number(lastInsertRowid), revision: NO_STREAM };
+    const head: StreamHead = { id: Number(lastInsertRowid), revision: NO_STREAM, ages: 0 };
     this.heads.set(stream, head);
     return head;
   }

@@ -3,6 +3,7 @@ import { openToRead } from '../../sqlite/sqlite';
 import { EventFileReader } from './event-file-reader';
 import { chunksFile, eventsFile, isChunkCategory } from './event-files';
 import type { CategoryFilter, LogHead, LogPage, StreamPage, StreamQuery } from './store-messages';
+import { admits } from './store-messages';
 
 /** How far one call looks for events that pass a filter, so that a strict one holds nothing up (some 5 ms). */
 const MAX_SCANNED_POSITIONS = 20_000;
@@ -47,9 +48,4 @@ export class EventReader {
     this.events.close();
     this.chunks.close();
   }
-}
-
-function admits(categories: CategoryFilter, category: string): boolean {
-  if (!categories) return true;
-  return 'only' in categories ? categories.only.includes(category) : !categories.except.includes(category);
 }

@@ -21,7 +21,8 @@ export function prepareWritingStatements(db: Database) {
 
     lastPosition: db.prepare('SELECT coalesce(max(position), 0) AS position FROM events'),
     head: db.prepare(`
-      SELECT id, coalesce((SELECT max(revision) FROM events WHERE stream_id = streams.id), -1) AS revision
+      SELECT id, coalesce((SELECT max(revision) FROM events WHERE stream_id = streams.id), -1) AS revision,
+        max_age_sec IS NOT NULL AS ages
       FROM streams WHERE name = ?`),
     idsOfRevisions: db.prepare(`
       SELECT id, position FROM events WHERE stream_id = ? AND revision > ? AND revision <= ? ORDER BY revision`),

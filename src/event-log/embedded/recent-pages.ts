@@ -1,5 +1,5 @@
 import type { FollowBatch } from '../event-log';
-import { LruMap } from './lru-map';
+import { LruMap } from '../../kernel/lru-map';
 import type { CategoryFilter } from './store-messages';
 
 /** A page is about 1 MiB at most, mostly a third of that. */

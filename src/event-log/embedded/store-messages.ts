@@ -33,7 +33,8 @@ export interface MaxAgeRequest {
 export type WriteRequest = AppendRequest | MaxAgeRequest;
 
 export type AppendOutcome =
-  | { kind: 'appended'; revision: Revision; positions: readonly number[] }
+  /** `ages`: the stream has a maximum age. */
+  | { kind: 'appended'; revision: Revision; positions: readonly number[]; ages: boolean }
   | { kind: 'conflict'; actual: Revision };
 
 export type WriteOutcome =
@@ -74,6 +75,11 @@ export interface StreamPage {
 }
 
 export type CategoryFilter = FollowOptions['categories'];
+
+export function admits(categories: CategoryFilter, category: string): boolean {
+  if (!categories) return true;
+  return 'only' in categories ? categories.only.includes(category) : !categories.except.includes(category);
+}
 
 /** Everything up to and including `reached` is in `rows`, or was filtered out. */
 export interface LogPage {

@@ -85,10 +85,25 @@ export const wakeupsProjection: Projection<WakeupDocument, Handled> = {
 
 function requested({ event, position }: Recorded<Handled>): WakeupDocument {
   if (event.type !== 'WakeupRequested') throw new Error(`not a request: ${event.type}`);
-  const { wakeupId, keyHash: _keyHash, requestHash: _requestHash, causedBy: _by, ...request } = event.data;
+  const { data } = event;
   return {
-    ...request,
-    id: wakeupId,
+    // Each by its name, because this is done for every wakeup, and a rest of an object takes ten times as long.
+    source: data.source,
+    triggerDetail: data.triggerDetail,
+    reason: data.reason,
+    payload: data.payload,
+    contextSnapshot: data.contextSnapshot,
+    idempotencyKey: data.idempotencyKey,
+    requestedByActorType: data.requestedByActorType,
+    requestedByActorId: data.requestedByActorId,
+    notBefore: data.notBefore,
+    priority: data.priority,
+    coalesceKey: data.coalesceKey,
+    taskKey: data.taskKey,
+    companyId: data.companyId,
+    agentId: data.agentId,
+    requestedAt: data.requestedAt,
+    id: data.wakeupId,
     status: 'queued',
     skipReason: null,
     runId: null,
