@@ -25,10 +25,13 @@ export class CollectionWriter {
     this.sql = statementsOf(collection);
   }
 
-  /** Guarded: does nothing where the stored document is at this position or past it. */
-  write({ id, columns, position }: BatchRequest['writes'][number]): void {
-    if (columns === null) this.statements.get(this.sql.deleteBefore).run(id, position);
-    else this.statements.get(this.sql.upsert).run(id, position, ...columns);
+  /** Guarded: does nothing, and answers false, where the stored document is at this position or past it. */
+  write({ id, columns, position }: BatchRequest['writes'][number]): boolean {
+    const { changes } =
+      columns === null
+        ? this.statements.get(this.sql.deleteBefore).run(id, position)
+        : this.statements.get(this.sql.upsert).run(id, position, ...columns);
+    return changes === 1;
   }
 
   compareAndSet(id: string, expectedVersion: number | null, columns: DocumentColumns | null): boolean {

@@ -79,27 +79,31 @@ export class DocumentFileWriter {
     const collection = this.collections.get(request.collection);
     if (!collection) throw new Error(`collection ${request.collection} has not been ensured`);
     if (request.kind === 'batch') {
-      this.writeBatch(collection, request);
-      return { kind: 'done' };
+      return { kind: 'written', isWhole: this.writeBatch(collection, request) };
     }
     const { id, expectedVersion, columns } = request;
     return { kind: 'compared', isSet: collection.compareAndSet(id, expectedVersion, columns) };
   }
 
-  /** A batch whose checkpoint lies behind the stored one is old, and in here already. */
-  private writeBatch(collection: CollectionWriter, { writes, checkpoint }: BatchRequest): void {
+  /**
+   * A batch whose checkpoint lies behind the stored one is old, and in here already. Answers whether each of its writes
+   * is in place.
+   */
+  private writeBatch(collection: CollectionWriter, { writes, checkpoint }: BatchRequest): boolean {
     const { name, position } = checkpoint;
     // Without this an old batch would bring back what a later one deleted: no row is left there to guard it.
     const isOld = this.statements
       .get('SELECT 1 FROM _checkpoints WHERE name = ? AND position > ?')
       .get(name, position) as object | undefined;
-    if (isOld) return;
-    for (const write of writes) collection.write(write);
+    if (isOld) return false;
+    let isWhole = true;
+    for (const write of writes) isWhole = collection.write(write) && isWhole;
     this.statements
       .get(
         'INSERT INTO _checkpoints VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position',
       )
       .run(name, position);
+    return isWhole;
   }
 
   private fieldsOf(collection: string): string | null {

@@ -45,6 +45,8 @@ export type DocumentRequest = BatchRequest | CompareAndSetRequest | EnsureReques
 
 export type DocumentOutcome =
   | { kind: 'done' }
+  /** Of a batch: whether each of its writes is in place, none having been left out as an old one. */
+  | { kind: 'written'; isWhole: boolean }
   /** Of a `compareAndSet`. */
   | { kind: 'compared'; isSet: boolean }
   /** Nothing was written. */

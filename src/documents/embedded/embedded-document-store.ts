@@ -90,7 +90,7 @@ export class EmbeddedDocumentStore implements DocumentStore {
     collection: string,
     ids: readonly string[],
   ): Promise<Map<string, Positioned<D>>> {
-    return this.reader(collection).getPositioned<D>(ids);
+    return this.recent.getPositioned<D>(this.reader(collection), ids);
   }
 
   async query<D extends Document>(collection: string, query: Query): Promise<Page<D>> {
@@ -111,10 +111,16 @@ export class EmbeddedDocumentStore implements DocumentStore {
       return { id, columns: document && columnsOf(collection, document), position };
     });
     const request = { file: collection.kind, collection: name, writes: encoded, checkpoint };
-    try {
-      await this.write({ kind: 'batch', ...request });
-    } finally {
-      for (const { id } of writes) this.recent.forget(name, id);
+    const ids = writes.map(({ id }) => id);
+    const outcome = await this.write({ kind: 'batch', ...request }).catch((error: unknown) => {
+      this.recent.forget(name, ids);
+      throw error;
+    });
+    if (outcome.kind !== 'written' || !outcome.isWhole) return this.recent.forget(name, ids);
+    for (const [index, { id, document, position }] of writes.entries()) {
+      const text = encoded[index]!.columns?.[0];
+      if (document === null) this.recent.forget(name, [id]);
+      else this.recent.keep(name, id, { document, position }, String(text).length);
     }
   }
 
@@ -140,7 +146,7 @@ export class EmbeddedDocumentStore implements DocumentStore {
       const outcome = await this.write({ kind: 'compareAndSet', ...request });
       return outcome.kind === 'compared' && outcome.isSet;
     } finally {
-      this.recent.forget(name, id);
+      this.recent.forget(name, [id]);
     }
   }
 

@@ -1,32 +1,60 @@
 import { LruMap } from '../../kernel/lru-map';
-import type { Document } from '../document-store';
+import type { Position } from '../../kernel/event';
+import type { Document, Positioned } from '../document-store';
 import type { CollectionReader } from './collection-reader';
 
-const MAX_DOCUMENTS = 2_000;
+const MAX_DOCUMENTS = 4_000;
 const MAX_TEXT_LENGTH = 4_096;
 
+interface Recent {
+  document: Document;
+  /** null: nobody has asked for it yet. */
+  position: Position | null;
+}
+
 /**
- * Documents that were read one by one a moment ago, as the file has them: an agent and its company are looked at for
- * each of its wakeups. They are frozen, since all who ask get the same one, and forgotten by whoever writes the file,
- * which nobody else does.
+ * Documents that were written or read one by one a moment ago, as the file has them: a run is changed some five times
+ * within a second, and an agent and its company are looked at for each of their wakeups. They are frozen, since all who
+ * ask get the same one. Nobody else may write the file.
  */
 export class RecentDocuments {
-  private readonly documents = new LruMap<string, Document>(MAX_DOCUMENTS);
+  private readonly documents = new LruMap<string, Recent>(MAX_DOCUMENTS);
 
   get<D extends Document>(reader: CollectionReader, id: string): D | null {
-    const key = keyOf(reader.collection.name, id);
-    const recent = this.documents.get(key);
-    if (recent) return recent as D;
+    const recent = this.documents.get(keyOf(reader.collection.name, id));
+    if (recent) return recent.document as D;
     const text = reader.text(id);
     if (text === null) return null;
     const document = JSON.parse(text) as D;
-    if (text.length <= MAX_TEXT_LENGTH) this.documents.set(key, deepFrozen(document));
+    this.keep(reader.collection.name, id, { document, position: null }, text.length);
     return document;
   }
 
-  /** To be called after a write, also after one of which nobody knows whether it was done. */
-  forget(collection: string, id: string): void {
-    this.documents.delete(keyOf(collection, id));
+  getPositioned<D extends Document>(
+    reader: CollectionReader,
+    ids: readonly string[],
+  ): Map<string, Positioned<D>> {
+    const found = new Map<string, Positioned<D>>();
+    const unknown: string[] = [];
+    for (const id of ids) {
+      const recent = this.documents.get(keyOf(reader.collection.name, id));
+      if (!recent || recent.position === null) unknown.push(id);
+      else found.set(id, { document: recent.document as D, position: recent.position });
+    }
+    for (const [id, positioned] of reader.getPositioned<D>(unknown)) found.set(id, positioned);
+    return found;
+  }
+
+  /** To be called with what has been written, and stands in the file now. */
+  keep(collection: string, id: string, { document, position }: Recent, textLength: number): void {
+    const key = keyOf(collection, id);
+    if (textLength > MAX_TEXT_LENGTH) this.documents.delete(key);
+    else this.documents.set(key, { document: deepFrozen(document), position });
+  }
+
+  /** To be called after a write of which it is not known what it has left. */
+  forget(collection: string, ids: Iterable<string>): void {
+    for (const id of ids) this.documents.delete(keyOf(collection, id));
   }
 
   clear(): void {
@@ -40,7 +68,8 @@ function keyOf(collection: string, id: string): string {
 }
 
 function deepFrozen<T extends object>(value: T): T {
-  for (const inner of Object.values(value))
-    if (typeof inner === 'object' && inner !== null) deepFrozen(inner as object);
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFrozen(inner as object);
+  }
   return Object.freeze(value);
 }
