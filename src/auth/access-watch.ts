@@ -15,6 +15,14 @@ const SWEEP_MS = 250;
 /** Of so many runs it is remembered that they are over. */
 const MAX_ENDED_RUNS = 10_000;
 
+type Handled = AccessTokenEvent | RunFinished;
+
+const HANDLED = [
+  'AccessTokenCreated',
+  'AccessTokenRevoked',
+  'RunFinished',
+] as const satisfies readonly Handled['type'][];
+
 /** The connections that outlast a request. */
 export interface OpenSessions {
   /** Ends those of a token. */
@@ -80,7 +88,7 @@ export class AccessWatch {
 
   /** Takes note of an event, before it is seen on the log or then. Repeating it changes nothing. */
   notice({ event }: Pick<Recorded, 'event'>): void {
-    const told = event as AccessTokenEvent | RunFinished;
+    const told = event as Handled;
     // Data is looked at only where it is wanted: most events are others.
     switch (told.type) {
       case 'AccessTokenCreated':
@@ -104,7 +112,9 @@ export class AccessWatch {
 
   private async follow(after: Position, onReached: (position: Position) => void): Promise<void> {
     const { feed } = this.deps.processing;
-    for await (const { events, reached } of feed.subscribe(after, this.stopped.signal)) {
+    for await (const { events, reached } of feed.subscribe(after, this.stopped.signal, {
+      handles: HANDLED,
+    })) {
       for (const recorded of events) this.notice(recorded);
       onReached(reached);
     }

@@ -2,7 +2,21 @@ import type { DomainEvent, Position, Recorded } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { LOG_CATEGORY } from '../kernel/streams';
 import type { EventLog, FollowBatch } from '../event-log/event-log';
+import { pause } from './pause';
 import { steadyFollow } from './steady-follow';
+
+/** What a consumer wants to be handed, and when. */
+export interface Subscription {
+  /** It is not woken for batches that have none of these, nor anything unreadable. Default: all concern it. */
+  handles?: readonly string[];
+  /**
+   * Waited for between the arrival of something new and its delivery: all that has come by then is one batch. Default:
+   * nothing.
+   */
+  gather?: () => Promise<void>;
+  /** Waited for before it is told how far the log has come with what does not concern it. */
+  rest?: () => Promise<void>;
+}
 
 /** What a consumer is handed: decoded events in order, and how far the log has been followed. */
 export interface Batch {
@@ -52,21 +66,15 @@ export class Feed {
   /**
    * All batches after a position, live and without a gap, until the feed or the consumer is stopped.
    *
-   * @param gather is waited for between the arrival of something new and its delivery: all that has come by then is one
-   *   batch
    * @throws Error where the log can no longer be followed from the position
    */
-  async *subscribe(
-    after: Position,
-    signal: AbortSignal,
-    gather: () => Promise<void> = () => Promise.resolve(),
-  ): AsyncGenerator<Batch> {
+  async *subscribe(after: Position, signal: AbortSignal, wanted: Subscription = {}): AsyncGenerator<Batch> {
     if (this.position === null) throw new Error('the feed has not been started');
     const ended = AbortSignal.any([signal, this.stopped.signal]);
     let reached = after;
     while (!ended.aborted) {
       // Attached before reading, so that nothing falls between what is read here and what the feed brings.
-      const waiting = new WaitingBatches(ended, gather);
+      const waiting = new WaitingBatches(ended, wanted);
       this.attached.add(waiting);
       const handover = this.position;
       try {
@@ -148,30 +156,58 @@ function newerThan(position: Position, events: readonly Recorded[]): readonly Re
   return first && first.position > position ? events : events.filter((event) => event.position > position);
 }
 
+/** See `Subscription.rest`, where a consumer has none of its own. */
+const REST_MS = 50;
+
 /** What the feed has brought and the consumer has not taken. Ends, with what it holds, when it has become too much. */
 class WaitingBatches implements AsyncIterable<Batch> {
   private batches: SizedBatch[] = [];
   private bytes = 0;
   private overflown = false;
+  private isResting = false;
+  private readonly handles: ReadonlySet<string> | null;
   private wake: () => void = () => undefined;
 
   constructor(
     private readonly ended: AbortSignal,
-    private readonly gather: () => Promise<void>,
-  ) {}
+    private readonly wanted: Subscription,
+  ) {
+    this.handles = wanted.handles ? new Set(wanted.handles) : null;
+  }
 
   push(batch: SizedBatch): void {
     if (this.overflown) return;
     const last = this.batches.at(-1);
-    if (batch.events.length === 0 && last) {
-      this.batches[this.batches.length - 1] = { ...last, reached: batch.reached };
-    } else if (this.bytes + batch.bytes > MAX_WAITING_BYTES) {
+    if (!this.concerns(batch)) {
+      const { reached } = batch;
+      if (last) this.batches[this.batches.length - 1] = { ...last, reached };
+      else this.batches.push({ events: [], reached, bytes: 0 });
+      return this.wakeAfterRest();
+    }
+    if (this.bytes + batch.bytes > MAX_WAITING_BYTES) {
       this.overflown = true;
     } else {
       this.batches.push(batch);
       this.bytes += batch.bytes;
     }
     this.wake();
+  }
+
+  private concerns({ events }: Batch): boolean {
+    const { handles } = this;
+    if (!handles) return events.length > 0;
+    return events.some(({ event, unreadable }) => handles.has(event.type) || unreadable !== undefined);
+  }
+
+  /** Many batches that do not concern it are one. */
+  private wakeAfterRest(): void {
+    if (this.isResting) return;
+    this.isResting = true;
+    const { rest = () => pause(REST_MS, this.ended) } = this.wanted;
+    void rest().then(() => {
+      this.isResting = false;
+      this.wake();
+    });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
@@ -182,7 +218,7 @@ class WaitingBatches implements AsyncIterable<Batch> {
         const batch = this.merged();
         if (batch) yield batch;
         else if (this.overflown) return;
-        else await new Promise<void>((resolve) => (this.wake = resolve)).then(this.gather);
+        else await new Promise<void>((resolve) => (this.wake = resolve)).then(this.wanted.gather);
       }
     } finally {
       this.ended.removeEventListener('abort', wakeUp);

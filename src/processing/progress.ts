@@ -14,7 +14,7 @@ export class Progress {
   private current: Position;
   private waiters: Waiter[] = [];
   private failure: Error | null = null;
-  private hurry: () => void = () => undefined;
+  private readonly hurries = new Set<() => void>();
   /** What the consumer is trying again because of; null while it works. */
   ailment: Error | null = null;
 
@@ -68,7 +68,7 @@ export class Progress {
       }, timeoutMs);
       const waiter: Waiter = { position, resolve, reject, timer };
       this.waiters.push(waiter);
-      this.hurry();
+      for (const hurry of this.hurries) hurry();
     });
   }
 
@@ -76,11 +76,13 @@ export class Progress {
   untilAwaited(ms: number): Promise<void> {
     if (this.waiters.length > 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.hurry = () => {
+      const done = () => {
         clearTimeout(timer);
+        this.hurries.delete(done);
         resolve();
       };
+      const timer = setTimeout(done, ms);
+      this.hurries.add(done);
     });
   }
 

@@ -41,7 +41,7 @@ export class ProjectionRunner {
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
       const gather = () => this.progress.untilAwaited(GATHER_MS);
-      for await (const batch of feed.subscribe(this.progress.reached, signal, gather)) {
+      for await (const batch of feed.subscribe(this.progress.reached, signal, { gather, rest: gather })) {
         await this.turns.take(() => this.collection.handle(batch, this.progress, signal));
       }
       await this.collection.storeCheckpoint(this.progress.reached);

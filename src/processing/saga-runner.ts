@@ -18,6 +18,9 @@ const CHECKPOINTS = { name: 'saga_checkpoints', kind: 'durable', fields: {}, ind
  */
 const STORE_EVERY_MS = 100;
 
+/** How far the log has come with what does not concern a saga is told so often, or at once where somebody waits. */
+const REST_MS = 50;
+
 /** Executes a command that a saga wants; `cause` is the event it wants it for. */
 export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Recorded) => Promise<void>;
 
@@ -60,8 +63,12 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   /** Runs until it is stopped, or stops alone on a fault; may then be called again, and goes on where it was. */
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
-      for await (const { events, reached } of feed.subscribe(this.progress.reached, signal)) {
-        const { handles } = this.saga;
+      const { handles } = this.saga;
+      const rest = () => this.progress.untilAwaited(REST_MS);
+      for await (const { events, reached } of feed.subscribe(this.progress.reached, signal, {
+        handles,
+        rest,
+      })) {
         const handled = events.filter(
           ({ event, unreadable }) => handles.includes(event.type) || unreadable !== undefined,
         );

@@ -14,6 +14,7 @@ import { DomainError } from '../kernel/errors';
 import type { Actor, Position, Recorded, Revision } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { derivedUuid, uuidv7 } from '../kernel/ids';
+import { LruMap } from '../kernel/lru-map';
 import { agentStream } from '../kernel/streams';
 import type { ClaimedRun, RunAuthority, RunOutcome } from '../runner/run-authority';
 import type { ContextWakeup } from './domain/run-context';
@@ -31,10 +32,16 @@ interface OpenRunFacts {
   wakeup: OpenWakeup;
 }
 
+/** An adapter's configuration is 64 KiB at most, and mostly 1 KiB. */
+const MAX_CACHED_CONFIGURATIONS = 500;
+
 /** The agent's word on its runs, for the node that executes them. */
 export class RunClaims implements RunAuthority {
   private readonly actor: Actor;
   private readonly life = uuidv7();
+  private readonly configurations = new LruMap<string, Recorded<AgentRegistered | AgentUpdated>>(
+    MAX_CACHED_CONFIGURATIONS,
+  );
 
   constructor(
     private readonly agents: AgentsStore,
@@ -122,10 +129,7 @@ export class RunClaims implements RunAuthority {
     started?: Recorded<RunStarted>,
   ): Promise<ClaimedRun> {
     const { event, metadata } = started ?? (await this.eventAt<RunStarted>(address, run.startedRevision!));
-    const configured = await this.eventAt<AgentRegistered | AgentUpdated>(
-      address,
-      event.data.configurationRevision,
-    );
+    const configured = await this.configurationAt(address, event.data.configurationRevision);
     const { companyId, agentId, runId } = address;
     return {
       companyId,
@@ -155,6 +159,19 @@ export class RunClaims implements RunAuthority {
       wakeups.push({ id: event.data.wakeupId, request: event.data });
     }
     return composeContext(wakeups[0]!, wakeups, wakeup.coalescedCount + 1);
+  }
+
+  /** What an agent is configured with changes seldom, and its run is to start soon. */
+  private async configurationAt(
+    address: RunAddress,
+    revision: Revision,
+  ): Promise<Recorded<AgentRegistered | AgentUpdated>> {
+    const key = `${address.agentId} ${revision}`;
+    const known = this.configurations.get(key);
+    if (known) return known;
+    const configured = await this.eventAt<AgentRegistered | AgentUpdated>(address, revision);
+    this.configurations.set(key, configured);
+    return configured;
   }
 
   private async eventAt<E extends RunStarted | WakeupRequested | AgentRegistered | AgentUpdated>(
