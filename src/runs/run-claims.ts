@@ -32,7 +32,7 @@ interface OpenRunFacts {
   wakeup: OpenWakeup;
 }
 
-/** An adapter's configuration is 64 KiB at most, and mostly 1 KiB. */
+/** Each mostly some 1 KiB. */
 const MAX_CACHED_CONFIGURATIONS = 500;
 
 /** The agent's word on its runs, for the node that executes them. */
