@@ -6,6 +6,7 @@ import { AdapterRegistry } from '../adapters/adapter';
 import type { Principal } from '../auth/principal';
 import { ExternalKeys } from '../event-log/external-keys';
 import { parse } from '../http/parse';
+import { currentRequestId } from '../http/request-id';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
@@ -109,7 +110,12 @@ export class RegisterAgentHandler implements ICommandHandler<RegisterAgent> {
     checkAdapter(this.adapters, configuration);
     const newId = uuidv7();
     const agentId =
-      externalKey === null ? newId : await this.keys.reserve(companyId, externalKey, newId, actor);
+      externalKey === null
+        ? newId
+        : await this.keys.reserve(companyId, externalKey, newId, {
+            actor,
+            correlationId: currentRequestId(),
+          });
     const { events, position } = await this.agents.execute(
       { companyId, agentId },
       { type: 'RegisterAgent', companyId, agentId, externalKey, requiresApproval, configuration },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { answer, content, routeTable, written } from '../http/route';
 import { groupings } from '../costs/cost-groups';
 import { dayOrInstant, position } from '../http/schemas';
+import { STREAM_NAME } from '../kernel/streams';
 import { asOfSchema, checkpointPlace, keysSchema, verificationSchema, whySchema } from './audit.schemas';
 
 const nothing = z.strictObject({}).meta({ id: 'NothingMore', examples: [{}] });
@@ -43,7 +44,12 @@ export const auditRoutes = routeTable('Audit', {
       'Takes about as long as reading the whole log. As `application/x-ndjson` it is a line for each step: ' +
       '`{"kind": "progress" | "finding" | "result", …}`; whoever hangs up stops it, and goes on with `after`.',
     query: z.strictObject({
-      stream: z.string().min(3).max(300).optional().describe('Only this stream'),
+      stream: z
+        .string()
+        .regex(STREAM_NAME, 'not the name of a stream')
+        .max(300)
+        .optional()
+        .describe('Only this stream'),
       companyId: z.uuid().optional().describe('Only the streams of this company'),
       after: afterPosition,
     }),

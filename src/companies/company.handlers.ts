@@ -3,6 +3,7 @@ import type { ICommandHandler, IQueryHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
 import { ALL_COMPANIES, ExternalKeys } from '../event-log/external-keys';
+import { currentRequestId } from '../http/request-id';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import type { Actor, Position, Recorded } from '../kernel/event';
@@ -56,7 +57,12 @@ export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> 
   async execute({ name, externalKey, actor }: RegisterCompany) {
     const newId = uuidv7();
     const companyId =
-      externalKey === null ? newId : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, actor);
+      externalKey === null
+        ? newId
+        : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, {
+            actor,
+            correlationId: currentRequestId(),
+          });
     const command = { type: 'RegisterCompany', companyId, name, externalKey } as const;
     const { position, events } = await this.companies.execute(command, { actor });
     const now = this.clock.now();

@@ -34,8 +34,17 @@ export class ExternalKeys {
     private readonly nodeId: string,
   ) {}
 
-  /** Reserves the key for `id`, and answers the id that has it: this one, or one that came before. */
-  async reserve(scope: string, externalKey: string, id: string, actor: Actor): Promise<string> {
+  /**
+   * Reserves the key for `id`, and answers the id that has it: this one, or one that came before.
+   *
+   * @param cause who wants it, and the request that it is part of
+   */
+  async reserve(
+    scope: string,
+    externalKey: string,
+    id: string,
+    { actor, correlationId }: { actor: Actor; correlationId?: string },
+  ): Promise<string> {
     const stream = keyStream(scope, sha256Hex(externalKey));
     const owner = await this.owner(stream);
     if (owner) return owner;
@@ -44,7 +53,7 @@ export class ExternalKeys {
       schemaVersion: externalKeyEventShapes.ExternalKeyReserved.version,
       at: this.clock.now().toISOString(),
       companyId: scope === ALL_COMPANIES ? id : scope,
-      correlationId: commandId,
+      correlationId: correlationId ?? commandId,
       causationId: null,
       commandId,
       actor,

@@ -53,7 +53,12 @@ export function domainErrorOf(thrown: unknown): DomainError {
   }
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusCodeOf(thrown);
   const code = status === undefined ? undefined : codeOfStatus[status];
-  return code ? new DomainError(code, (thrown as Error).message) : new DomainError('internal');
+  if (code === undefined) return new DomainError('internal');
+  const { message, code: reason } = thrown as Error & { code?: string };
+  if (code !== 'bad_request') return new DomainError(code, message);
+  // What Fastify refuses by itself is wrong with the URL, or with the body as a whole.
+  if (reason === 'FST_ERR_BAD_URL') return new DomainError(code, `path: ${message}`, { field: 'path' });
+  return new DomainError(code, `body: ${message}`, { field: '' });
 }
 
 function statusCodeOf(thrown: unknown): number | undefined {

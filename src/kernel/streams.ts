@@ -16,6 +16,9 @@ export const AUDIT_STREAM = 'audit-checkpoints';
 /** The streams that hold raw log bytes. Projections and sagas never read them. */
 export const LOG_CATEGORY = 'runlog';
 
+/** What a name has to look like: a category comes first. */
+export const STREAM_NAME = /^[a-z]+-./;
+
 /** `agent-0190…` → `agent`. */
 export function categoryOf(stream: string): string {
   const dash = stream.indexOf('-');

@@ -8,6 +8,8 @@ import type { Gate } from '../auth/gate';
 const MAX_RECEIVED_BYTES = 16 * 1024;
 /** For a connection to say which namespace it wants, with its token. */
 const CONNECT_MS = 10_000;
+/** So long a connection that is ended waits for its client to come and hear of it. */
+const LINGER_MS = 1_000;
 
 /** Socket.IO on the server's own port: closed to web pages of others, and to everything but the namespaces there are. */
 export class LiveSocketAdapter extends IoAdapter {
@@ -36,6 +38,10 @@ export class LiveSocketAdapter extends IoAdapter {
         }
       },
     } as ServerOptions);
+    server.engine.on('connection', ({ transport }: { transport: { closeTimeout?: number } }) => {
+      // Of a client that has stopped asking, by long polling, it is 30 s by default, for which a server could not stop.
+      if ('closeTimeout' in transport) transport.closeTimeout = LINGER_MS;
+    });
     server.use((_socket, next) => next(new Error('the namespace is /live')));
     return server;
   }

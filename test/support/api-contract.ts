@@ -1,3 +1,4 @@
+import type { ValidateFunction } from 'ajv/dist/2020';
 import Ajv2020 from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import type { JsonSchema, OpenApiDocument, Operation, Response } from '../../src/openapi/openapi-document';
@@ -11,6 +12,7 @@ export class ApiContract {
   private readonly ajv = new Ajv2020({ strict: false, allErrors: true });
   private readonly operations: { id: string; method: string; path: RegExp; operation: Operation }[];
   private readonly seen = new Set<string>();
+  private readonly validators = new WeakMap<JsonSchema, ValidateFunction>();
 
   constructor(private readonly document: OpenApiDocument) {
     addFormats(this.ajv);
@@ -66,11 +68,20 @@ export class ApiContract {
 
   /** @returns what is wrong with a value by a schema of the document */
   wrongBy(schema: JsonSchema, value: unknown): string[] {
-    const validate = this.ajv.compile(withBase(closed(schema)) as object);
+    const validate = this.validatorOf(schema);
     if (validate(value)) return [];
     return validate.errors!.map(
       ({ instancePath, message, params }) => `${instancePath || '/'} ${message} ${JSON.stringify(params)}`,
     );
+  }
+
+  /** Compiling takes longer than validating. */
+  private validatorOf(schema: JsonSchema): ValidateFunction {
+    const known = this.validators.get(schema);
+    if (known) return known;
+    const compiled = this.ajv.compile(withBase(closed(schema)) as object);
+    this.validators.set(schema, compiled);
+    return compiled;
   }
 
   private wrongHeaders({ headers = {} }: Response, answer: Answer<unknown>): string[] {

@@ -17,6 +17,9 @@ export interface KnownCheckpoint {
  * may be what was changed or restored.
  */
 export class CheckpointMemory {
+  /** A checkpoint that is asked for may come while one that was due is written down. */
+  private turn: Promise<unknown> = Promise.resolve();
+
   private constructor(
     private readonly file: string,
     private known: KnownCheckpoint | null,
@@ -41,7 +44,16 @@ export class CheckpointMemory {
    *
    * @param hashOnLog of the checkpoint with a number; null where there is none
    */
-  async remember(
+  remember(
+    checkpoint: KnownCheckpoint,
+    hashOnLog: (number: number) => Promise<string | null>,
+  ): Promise<void> {
+    const written = this.turn.then(() => this.write(checkpoint, hashOnLog));
+    this.turn = written.catch(() => undefined);
+    return written;
+  }
+
+  private async write(
     { number, hash }: KnownCheckpoint,
     hashOnLog: (number: number) => Promise<string | null>,
   ): Promise<void> {

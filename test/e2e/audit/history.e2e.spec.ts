@@ -244,6 +244,7 @@ test('what is refused', async () => {
   expectBadField(await refused(`as-of?agentId=${agent.id}`), 'position');
   expectBadField(await refused('why'), 'runId');
   expectBadField(await refused('verify?after=x'), 'after');
+  expectBadField(await refused('verify?stream=null'), 'stream');
   expectBadField(await refused('export'), 'companyId');
   expectProblem(await refused(`as-of?agentId=${UNKNOWN_ID}&position=1`), 404, 'agent_not_found');
   expectProblem(await refused(`as-of?agentId=${agent.id}&position=99999999`), 400, 'position_past_head');

@@ -40,7 +40,7 @@ describe('the body', () => {
     ['not a value of JSON', '{"name": NaN}'],
   ])('%s: 400', async (_what, text) => {
     const before = await head(server);
-    expectProblem(await post(text, json), 400, 'bad_request');
+    expectBadField(await post(text, json), '');
     expect(await head(server)).toBe(before);
   });
 
@@ -162,7 +162,7 @@ describe('routes', () => {
   test.each(['/v1/agents/%zz', '/%', '/v1/companies/%c0%af/agents', '/v1/runs/%ff'])(
     'a path that cannot be decoded is a problem: %s',
     async (path) => {
-      expectProblem(await server.api('GET', path), 400, 'bad_request');
+      expectBadField(await server.api('GET', path), 'path');
     },
   );
 
