@@ -67,7 +67,23 @@ export class RunLogWriter {
     this.stream = runLogStream(source.run.companyId, source.run.runId);
   }
 
-  /** @param signal ends the waiting for a log that does not answer; whatever waits then rejects */
+  /**
+   * Of a run that was claimed just now: its stream is not looked for. Whoever has written to it all the same is met as
+   * a conflict.
+   *
+   * @param signal ends the waiting for a log that does not answer; whatever waits then rejects
+   */
+  static ofNew(
+    deps: { log: EventLog; clock: Clock },
+    source: RunWriterSource,
+    signal: AbortSignal,
+  ): RunLogWriter {
+    const writer = new RunLogWriter(deps, source, signal);
+    writer.tail = StreamTail.ofNew(deps.log, writer.stream, signal);
+    return writer;
+  }
+
+  /** Of any run. @param signal see `ofNew` */
   static async open(
     deps: { log: EventLog; clock: Clock },
     source: RunWriterSource,

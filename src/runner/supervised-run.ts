@@ -126,7 +126,9 @@ export abstract class SupervisedRun {
   private async execute(): Promise<void> {
     const { logger } = this.deps;
     try {
-      const writer = await RunLogWriter.open(this.deps, this.source, this.closing.signal);
+      const writer = this.isAdopted
+        ? await RunLogWriter.open(this.deps, this.source, this.closing.signal)
+        : RunLogWriter.ofNew(this.deps, this.source, this.closing.signal);
       const result = await this.carryOut(writer);
       await this.conclude(result, writer);
     } catch (error) {
