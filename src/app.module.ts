@@ -36,6 +36,7 @@ import { CompaniesStore } from './companies/companies.store';
 import {
   ChangeCompanyStatusHandler,
   GetCompanyHandler,
+  PatchCompanyHandler,
   RegisterCompanyHandler,
 } from './companies/company.handlers';
 import { GetCostsHandler } from './costs/cost.queries';
@@ -78,7 +79,7 @@ import { TimersController } from './timers/timers.controller';
 import { ListSecretsHandler, PutSecretHandler } from './secrets/secret.handlers';
 import { SecretStore } from './secrets/secret-store';
 import { SecretsController } from './secrets/secrets.controller';
-import { CLOCK, EVENT_LOG, NODE_ID } from './tokens';
+import { CLOCK, DEFAULT_LOG_RETENTION_DAYS, EVENT_LOG, NODE_ID } from './tokens';
 import { ownVersion } from './version';
 import { WakeAgentHandler } from './wakeups/wake.handler';
 import { CancelWakeupHandler } from './wakeups/cancel-wakeup.handler';
@@ -87,6 +88,7 @@ import { WakeupsController } from './wakeups/wakeups.controller';
 
 const handlers: Provider[] = [
   RegisterCompanyHandler,
+  PatchCompanyHandler,
   ChangeCompanyStatusHandler,
   GetCompanyHandler,
   AgentAnswers,
@@ -153,6 +155,7 @@ export class AppModule {
     const bundles = new RunBundle(node.log, node.readModels, node.audit, why, node.clock);
     const parts: Provider[] = [
       { provide: CLOCK, useValue: node.clock },
+      { provide: DEFAULT_LOG_RETENTION_DAYS, useValue: node.config.logRetentionDays || null },
       { provide: EVENT_LOG, useValue: node.log },
       { provide: NODE_ID, useValue: node.nodeId },
       { provide: Processing, useValue: node.processing },

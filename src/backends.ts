@@ -9,11 +9,16 @@ import {
   openEmbeddedDocuments,
   openEmbeddedLog,
   refuseDamagedStores,
+  storesIn,
 } from './embedded-stores';
 import { EmbeddedEventLog } from './event-log/embedded/embedded-event-log';
+import { EmbeddedLogUpkeep } from './event-log/embedded/embedded-log-upkeep';
+import type { LogUpkeep } from './event-log/log-upkeep';
 import type { EventLog } from './event-log/event-log';
 import { sinceMigration } from './event-log/migrated-event-log';
 import { MigrationUnfinished } from './event-log/migration';
+import type { Clock } from './kernel/clock';
+import { systemClock } from './kernel/clock';
 import type { Patience } from './opening-stores';
 import { openReachable } from './opening-stores';
 import { StoreUnusable } from './store-unusable';
@@ -22,12 +27,15 @@ import { StoreUnusable } from './store-unusable';
 export interface Backends {
   log: EventLog;
   documents: DocumentStore;
+  /** Removes what has aged out, where the log doesn't do that itself. */
+  upkeep?: LogUpkeep | null;
 }
 
 /**
  * Opens the stores that the configuration chooses.
  *
  * @param stop breaks off the waiting for a server that is not there yet
+ * @param clock what ages are measured with, where the log is ours
  * @throws StoreUnusable, and the abort reason of `stop`
  */
 export async function openBackends(
@@ -35,14 +43,19 @@ export async function openBackends(
   folder: DataFolder,
   logger: Logger,
   stop: AbortSignal,
+  clock: Clock = systemClock,
 ): Promise<Backends> {
   const patience = { waitSec: config.storeWaitSec, stop, logger };
   refuseDamagedStores(folder, config);
-  const log = await openEventLog(config, folder, patience);
+  const log = await openEventLog(config, folder, patience, clock);
   try {
     const documents = await openDocuments(config, folder, patience);
-    const isOurs = log instanceof EmbeddedEventLog;
-    return { log, documents: isOurs ? await documentsWithin(log, documents, folder, logger) : documents };
+    if (!(log instanceof EmbeddedEventLog)) return { log, documents, upkeep: null };
+    return {
+      log,
+      documents: await documentsWithin(log, documents, folder, logger),
+      upkeep: new EmbeddedLogUpkeep(log, storesIn(folder), logger),
+    };
   } catch (error) {
     await log.close();
     throw error;
@@ -50,10 +63,15 @@ export async function openBackends(
 }
 
 /** Drivers are loaded only where they are chosen: they cost a third of the start. */
-async function openEventLog(config: Config, folder: DataFolder, patience: Patience): Promise<EventLog> {
+async function openEventLog(
+  config: Config,
+  folder: DataFolder,
+  patience: Patience,
+  clock: Clock,
+): Promise<EventLog> {
   if (config.eventLog === 'embedded') {
     const note = movedNote(folder);
-    if (!existsSync(note)) return openEmbeddedLog(folder, patience.logger);
+    if (!existsSync(note)) return openEmbeddedLog(folder, patience.logger, clock);
     const hint = `serve with --event-log eventstoredb, or remove ${note} to go back to the state of then`;
     throw new StoreUnusable(`the event log of this data folder has moved to EventStoreDB: ${hint}`);
   }

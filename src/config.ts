@@ -3,6 +3,7 @@ import { cpus, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { eventstoredbUrl, mongodbUrl } from './connection-strings';
+import { MAX_RETENTION_DAYS } from './retention/domain/log-retention';
 import { drainModes } from './runs/drain';
 
 /** Everything comes as text, and a number is one only where it looks like one: '' and ' ' are not 0. */
@@ -98,6 +99,12 @@ const settings = {
     env: 'REVEILLE_HTTP_ANSWER_BYTES',
     about: "how long an http agent's answer may be",
     schema: wholeNumber(1_024, 1e12).default(1024 * 1024 * 1024),
+  },
+  logRetentionDays: {
+    env: 'REVEILLE_LOG_RETENTION_DAYS',
+    about:
+      'how many days after its end the output of a run is kept, in companies that are registered without saying it; 0: for ever',
+    schema: wholeNumber(0, MAX_RETENTION_DAYS).default(0),
   },
   auditCheckpointEvents: {
     env: 'REVEILLE_AUDIT_CHECKPOINT_EVENTS',

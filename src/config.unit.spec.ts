@@ -19,6 +19,7 @@ test('every setting has a flag, a variable and a default', () => {
     ['--back-within-sec', 'REVEILLE_BACK_WITHIN_SEC'],
     ['--http-private-addresses', 'REVEILLE_HTTP_PRIVATE_ADDRESSES'],
     ['--http-answer-bytes', 'REVEILLE_HTTP_ANSWER_BYTES'],
+    ['--log-retention-days', 'REVEILLE_LOG_RETENTION_DAYS'],
     ['--audit-checkpoint-events', 'REVEILLE_AUDIT_CHECKPOINT_EVENTS'],
     ['--audit-checkpoint-sec', 'REVEILLE_AUDIT_CHECKPOINT_SEC'],
     ['--adapters', 'REVEILLE_ADAPTERS'],

@@ -8,8 +8,12 @@ import { documentFiles } from './documents/embedded/document-files';
 import { EmbeddedDocumentStore } from './documents/embedded/embedded-document-store';
 import { EmbeddedEventLog } from './event-log/embedded/embedded-event-log';
 import { chunksFile, eventsFile } from './event-log/embedded/event-files';
+import { hasMaxAges } from './event-log/embedded/max-ages';
+import type { Clock } from './kernel/clock';
+import { systemClock } from './kernel/clock';
 import type { Position } from './kernel/event';
 import { BEFORE_FIRST_POSITION } from './kernel/event';
+import { rewriteToShrink } from './sqlite/shrinking';
 import { DamagedFile, refuseDamaged } from './sqlite/sqlite';
 import { StoreUnusable } from './store-unusable';
 
@@ -18,9 +22,31 @@ export function storesIn(folder: DataFolder): string {
   return join(folder.path, 'stores');
 }
 
-export function openEmbeddedLog(folder: DataFolder, logger: Logger): Promise<EmbeddedEventLog> {
+/** @param clock what the age of events is measured with */
+export function openEmbeddedLog(
+  folder: DataFolder,
+  logger: Logger,
+  clock: Clock = systemClock,
+): Promise<EmbeddedEventLog> {
+  const stores = storesIn(folder);
+  letChunksShrink(stores, logger);
   const onFault = (err: unknown) => logger.error({ err }, 'the event log is ill');
-  return EmbeddedEventLog.open(storesIn(folder), { onFault });
+  return EmbeddedEventLog.open(stores, { clock, onFault });
+}
+
+/** Of an earlier version, which made files that never shrink; only once something in it is to age out. */
+function letChunksShrink(stores: string, logger: Logger): void {
+  const path = chunksFile(stores);
+  const startedAtMs = performance.now();
+  const outcome = rewriteToShrink(path, hasMaxAges);
+  const tookMs = Math.round(performance.now() - startedAtMs);
+  if (outcome === 'rewritten')
+    logger.info({ path, tookMs }, 'a file of an earlier version was written anew: it can shrink now');
+  if (outcome === 'no_room')
+    logger.warn(
+      { path },
+      'the file of an earlier version cannot shrink: to write it anew there is not room enough on the disk',
+    );
 }
 
 export function openEmbeddedDocuments(folder: DataFolder, logger: Logger): Promise<EmbeddedDocumentStore> {

@@ -5,7 +5,7 @@ import { movedNote, openDocuments, openEventstoredb } from './backends';
 import type { Config } from './config';
 import { DataFolder } from './data-folder';
 import { openEmbeddedLog, refuseDamagedStores, storesIn } from './embedded-stores';
-import { readMaxAges } from './event-log/embedded/max-ages';
+import { readAgedOut, readMaxAges } from './event-log/embedded/max-ages';
 import type { CopyProgress } from './event-log/log-copy';
 import { CopyRefused, LogCopy } from './event-log/log-copy';
 import type { LogMigrated } from './event-log/migration';
@@ -39,6 +39,7 @@ export async function migrateLog(
     refuseDamagedStores(folder, { ...config, eventLog: 'embedded' });
     const patience = { waitSec: config.storeWaitSec, stop, logger };
     const maxAges = readMaxAges(storesIn(folder));
+    const agedOut = readAgedOut(storesIn(folder));
     const checkpoints = await sagaCheckpoints(config, folder, patience);
     const source = await openEmbeddedLog(folder, logger);
     closing.unshift(() => source.close());
@@ -46,7 +47,7 @@ export async function migrateLog(
     closing.unshift(() => target.close());
     const { nodeId } = folder;
     const now = () => systemClock.now();
-    const options = { source, target, nodeId, now, checkpoints, maxAges, onProgress, stop };
+    const options = { source, target, nodeId, now, checkpoints, maxAges, agedOut, onProgress, stop };
     const migrated = await LogCopy.run(options).catch(forOperator);
     await noteMove(folder, config);
     return migrated;

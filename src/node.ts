@@ -37,6 +37,7 @@ import { priceTablesProjection } from './costs/projections/price-tables.projecti
 import { RunSettlement } from './costs/run-settlement';
 import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
+import type { LogUpkeep } from './event-log/log-upkeep';
 import type { EventLog } from './event-log/event-log';
 import { ExternalKeys } from './event-log/external-keys';
 import { inCurrentShape } from './event-log/in-current-shape';
@@ -53,6 +54,8 @@ import { ProjectionJobs } from './processing/projection-jobs';
 import { ReadModels } from './processing/read-models';
 import type { Saga } from './processing/saga';
 import type { SagaCommandHandler } from './processing/saga-runner';
+import { LogRetention } from './retention/log-retention';
+import { logRetentionSaga } from './retention/sagas/log-retention.saga';
 import { LocalRunner } from './runner/local-runner';
 import { Drain } from './runs/drain';
 import { NodeExecution } from './runs/node-execution';
@@ -82,7 +85,14 @@ export const projections = [
   accessTokensProjection,
 ];
 
-export const sagas = [executionSaga, deferredReleaseSaga, companyStopSaga, scheduleSaga, budgetReviewSaga];
+export const sagas = [
+  executionSaga,
+  deferredReleaseSaga,
+  companyStopSaga,
+  scheduleSaga,
+  budgetReviewSaga,
+  logRetentionSaga,
+];
 
 /** The adapters that every server knows. */
 export const builtInAdapters: readonly Adapter[] = [
@@ -120,17 +130,19 @@ export class Node {
   private readonly runStreams: RunStreams;
   private readonly leases: NodeLeases;
   private readonly companyStop: CompanyStop;
+  private readonly logRetention: LogRetention;
   private readonly stopped = new AbortController();
   private url = '';
 
   private constructor(
     readonly log: EventLog,
     readonly documents: DocumentStore,
+    private readonly upkeep: LogUpkeep | null,
     readonly secrets: SecretStore,
     readonly audit: Audit,
     readonly adapters: AdapterRegistry,
     folder: DataFolder,
-    config: Config,
+    readonly config: Config,
     environment: Record<string, string>,
     readonly clock: Clock,
     readonly metrics: Metrics,
@@ -191,16 +203,17 @@ export class Node {
     this.reaper = new RunReaper({ ...shared, leases, orphans });
     this.alarms = new AlarmClock({ ...shared, agents });
     const { execution } = this;
-    const parts = { ...shared, log, documents, execution, drain: this.drain, dataFolder: folder.path };
+    const parts = { ...shared, log, documents, upkeep, execution, dataFolder: folder.path };
     this.nodeMetrics = new NodeMetrics(metrics, parts);
-    this.health = new NodeHealth(parts);
+    this.health = new NodeHealth({ ...parts, drain: this.drain });
     this.companyStop = new CompanyStop(agents, processing, readModels);
+    this.logRetention = new LogRetention({ ...shared, log, documents });
     this.live = new LiveStreams({ log, feed: processing.feed, directory: this.directory, logger });
     this.accessWatch = new AccessWatch({ ...shared, log, sessions: this.live });
   }
 
   static async open(
-    { log, documents }: Backends,
+    { log, documents, upkeep }: Backends,
     folder: DataFolder,
     config: Config,
     environment: Record<string, string>,
@@ -221,6 +234,7 @@ export class Node {
     return new Node(
       ownLog,
       documents,
+      upkeep ?? null,
       secrets,
       audit,
       new AdapterRegistry(adapters),
@@ -241,8 +255,11 @@ export class Node {
       handledBy(deferredReleaseSaga, (command, cause) => this.release(command, cause)),
       handledBy(companyStopSaga, (command, cause) => this.companyStop.execute(command, cause)),
       handledBy(budgetReviewSaga, (command, cause) => this.budgets.execute(command, cause)),
+      handledBy(logRetentionSaga, (command, cause) => this.logRetention.execute(command, cause)),
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
+    await this.logRetention.start();
+    this.upkeep?.start();
     await this.accessWatch.start();
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
@@ -269,10 +286,12 @@ export class Node {
     await this.nodeMetrics.stop();
     await this.accessWatch.stop();
     this.stopped.abort();
+    await this.logRetention.stop();
     await this.projectionJobs.stop();
     await this.processing.stop();
     await this.leases.stop();
     await this.audit.stop();
+    await this.upkeep?.stop();
     await this.log.close();
     await this.documents.close();
   }

@@ -64,19 +64,15 @@ export async function startServer(
   const furtherAdapters = await adaptersOf(config, adapters);
   const folder = DataFolder.open(config.dataDir);
   const logger = processLogger.child({ nodeId: folder.nodeId });
-  const backends = await open(config, folder, logger, stop).catch((error: unknown) => {
+  const clock = config.testClock ? new TestClock() : systemClock;
+  const backends = await open(config, folder, logger, stop, clock).catch((error: unknown) => {
     folder.close();
     throw error;
   });
-  const node = await Node.open(
-    backends,
-    folder,
-    config,
-    environmentForAgents,
-    config.testClock ? new TestClock() : systemClock,
-    logger,
-    [...adapters, ...furtherAdapters],
-  );
+  const node = await Node.open(backends, folder, config, environmentForAgents, clock, logger, [
+    ...adapters,
+    ...furtherAdapters,
+  ]);
   const { app, routes } = await createApp(
     node,
     new Gate({

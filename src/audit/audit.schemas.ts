@@ -50,6 +50,9 @@ export const verificationSchema = z
     findings: count,
     checkpoints: z.object({ count, last: checkpointPlace.nullable() }),
     uncovered: count.describe('Events behind the last checkpoint: only their chains protect them'),
+    agedOut: z
+      .object({ logs: count, events: count, bytes: count.describe('Of what agents wrote') })
+      .describe('What is gone because companies have not wanted it to be kept longer'),
     named: z.array(findingSchema).describe('The first 1,000'),
   })
   .meta({ id: 'AuditVerification', description: 'Whether the log is what was written' });

@@ -92,7 +92,13 @@ export class Audit {
     // Before the end of the log is looked for: a checkpoint that is written meanwhile is not missed then.
     const remembered = this.memory.last;
     const source = new LogSource(this.log, part);
-    return new Verification(source, { after, keys: trusted, remembered, signal }).run();
+    return new Verification(source, {
+      after,
+      keys: trusted,
+      remembered,
+      signal,
+      now: this.clock.now(),
+    }).run();
   }
 
   /**

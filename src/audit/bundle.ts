@@ -119,9 +119,10 @@ export class RunBundle {
   private async *proof(stream: string, signal: AbortSignal): AsyncGenerator<BundleLine> {
     for await (const { revision, metadata } of this.log.read(stream, { direction: 'backwards', limit: 1 })) {
       yield { kind: 'chain', stream, revision, hash: metadata.hash };
-      for await (const step of await this.audit.verify({ stream }, 0n, signal)) {
-        if (step.kind === 'result') yield { kind: 'verification', stream, result: step.result };
-      }
+    }
+    // Also of output that is not kept any more: that it may be gone, and how much it was.
+    for await (const step of await this.audit.verify({ stream }, 0n, signal)) {
+      if (step.kind === 'result') yield { kind: 'verification', stream, result: step.result };
     }
   }
 }

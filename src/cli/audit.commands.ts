@@ -11,7 +11,7 @@ import { addHistoryCommands } from './audit-history';
 import { printJson, printLines, say } from './output';
 import { ProgressBar, shareOf } from './progress-bar';
 import { stopSignals } from './stop-signal';
-import { printable } from './text';
+import { byteCount, printable } from './text';
 
 interface VerifyOptions extends CompanyOptions {
   stream?: string;
@@ -77,7 +77,9 @@ async function verifyFile(path: string, stop: AbortSignal, options: VerifyOption
   try {
     const keys = trustedKeys(source, options);
     const after = BigInt(options.after ?? '0');
-    await tellVerification(new Verification(source, { after, keys, signal: stop }).run(), stop, options);
+    // What was to be there when it was exported is in it, however long ago that was.
+    const now = new Date(source.description.exportedAt);
+    await tellVerification(new Verification(source, { after, keys, signal: stop, now }).run(), stop, options);
   } catch (error) {
     forUser(error);
   } finally {
@@ -137,17 +139,23 @@ function tellResult(result: VerificationResult, json: boolean | undefined, bar: 
   bar.clear();
   if (!result.ok) process.exitCode = ExitCode.failed;
   if (json) return printJson(result);
-  const { events, checkpoints, uncovered, findings, named } = result;
+  const { events, checkpoints, uncovered, agedOut, findings, named } = result;
   const { count, last } = checkpoints;
   const covered = `${count} checkpoints, ${uncovered} events behind the last one`;
   printLines([
     ...named.map(findingLine),
     ...(findings > named.length ? [`and ${findings - named.length} more`] : []),
     `${findings === 0 ? 'verified' : `${findings} findings in`}: ${events} events, ${covered}`,
+    ...(agedOut.logs > 0 ? [agedOutLine(agedOut)] : []),
     ...(last ? [`checkpoint ${last.number}: ${last.sha256}`] : []),
   ]);
 }
 
 function findingLine({ kind, message }: Finding): string {
   return printable(`${kind.padEnd(16)}  ${message}`);
+}
+
+function agedOutLine({ logs, events, bytes }: VerificationResult['agedOut']): string {
+  const what = `the output of ${logs} ${logs === 1 ? 'run' : 'runs'} (${events} events, ${byteCount(bytes)})`;
+  return `aged out: ${what}, which is not kept any longer; its hashes are`;
 }

@@ -1,13 +1,21 @@
 import type { Command } from 'commander';
+import { Option } from 'commander';
 import type { CompanyView } from '../client';
 import type { ClientOptions } from './client-command';
-import { clientCommand, clientFor, quietOption } from './client-command';
+import { clientCommand, clientFor, quietOption, wholeNumber } from './client-command';
+import { CliError, ExitCode } from './failures';
 import { printDetails, printJson, printLines } from './output';
 import { ago } from './text';
 
 interface AddOptions extends ClientOptions {
   externalKey?: string;
+  /** null: for ever. */
+  logRetentionDays?: number | null;
   quiet?: boolean;
+}
+
+interface SetOptions extends ClientOptions {
+  logRetentionDays?: number | null;
 }
 
 const statusCommands = {
@@ -20,10 +28,11 @@ export function addCompanyCommands(program: Command): void {
 
   clientCommand(company, 'add <name>', 'register a company')
     .option('--external-key <key>', 'your own name for it: registering it again answers the same company')
+    .addOption(retentionOption())
     .addOption(quietOption())
     .action(async (name: string, options: AddOptions) => {
-      const { externalKey, quiet } = options;
-      const company = await clientFor(options).registerCompany({ name, externalKey });
+      const { externalKey, logRetentionDays, quiet } = options;
+      const company = await clientFor(options).registerCompany({ name, externalKey, logRetentionDays });
       if (quiet) printLines([company.id]);
       else show(company, options);
     });
@@ -31,6 +40,14 @@ export function addCompanyCommands(program: Command): void {
   clientCommand(company, 'show <id>', 'show a company').action(async (id: string, options: ClientOptions) => {
     show(await clientFor(options).company(id), options);
   });
+
+  clientCommand(company, 'set <id>', 'change how long the output of its runs is kept, of past ones, too')
+    .addOption(retentionOption())
+    .action(async (id: string, options: SetOptions) => {
+      const { logRetentionDays } = options;
+      if (logRetentionDays === undefined) throw new CliError('give --log-retention-days', ExitCode.usage);
+      show(await clientFor(options).patchCompany(id, { logRetentionDays }), options);
+    });
 
   for (const change of Object.keys(statusCommands) as (keyof typeof statusCommands)[]) {
     clientCommand(company, `${change} <id>`, statusCommands[change]).action(
@@ -41,8 +58,18 @@ export function addCompanyCommands(program: Command): void {
   }
 }
 
+function retentionOption(): Option {
+  const about = 'days after its end for which the output of a run is kept, or `forever`';
+  return new Option('--log-retention-days <n>', about).argParser((text) =>
+    text === 'forever' ? null : wholeNumber(1)(text),
+  );
+}
+
 function show(company: CompanyView, { json }: ClientOptions): void {
   if (json) return printJson(company);
-  const { id, name, externalKey, status, createdAt } = company;
-  printDetails({ company: id, name, 'external key': externalKey, status, created: ago(createdAt) });
+  const { id, name, externalKey, status, createdAt, logRetentionDays } = company;
+  printDetails({
+    ...{ company: id, name, 'external key': externalKey, status, created: ago(createdAt) },
+    'keeps output': logRetentionDays === null ? 'for ever' : `for ${logRetentionDays} days after a run`,
+  });
 }

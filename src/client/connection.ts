@@ -68,6 +68,18 @@ export class Connection {
     }
   }
 
+  /** @param patch a JSON merge patch @param version that it is meant for; undefined: any */
+  merge<T>(address: string, patch: object, version?: number): Promise<T> {
+    return this.json(address, {
+      method: 'PATCH',
+      body: patch,
+      contentType: 'application/merge-patch+json',
+      headers: { 'If-Match': version === undefined ? undefined : `"${version}"` },
+      // The first attempt may have been what changed the version.
+      isRepeatable: version === undefined,
+    });
+  }
+
   /** An answer whose body is still to come. It is asked for once. */
   async open(address: string, call: Call): Promise<Response> {
     const response = await this.send(address, call, call.signal);

@@ -12,6 +12,7 @@ import type {
   BudgetRequest,
   BudgetView,
   AsOfAnswer,
+  CompanyPatch,
   CompanyRequest,
   CompanyView,
   ConsumerAnswer,
@@ -75,6 +76,11 @@ export class ReveilleClient {
     return this.connection.json(path`/v1/companies/${companyId}`);
   }
 
+  /** @param patch a JSON merge patch */
+  patchCompany(companyId: string, patch: CompanyPatch): Promise<CompanyView> {
+    return this.connection.merge(path`/v1/companies/${companyId}`, patch);
+  }
+
   changeCompanyStatus(companyId: string, change: 'pause' | 'resume'): Promise<CompanyView> {
     return this.post(path`/v1/companies/${companyId}/${change}`);
   }
@@ -97,14 +103,7 @@ export class ReveilleClient {
    * @param version of the agent that it is meant for; another one is refused with `version_conflict`
    */
   patchAgent(agentId: string, patch: AgentPatch, version?: number): Promise<AgentView> {
-    return this.connection.json(path`/v1/agents/${agentId}`, {
-      method: 'PATCH',
-      body: patch,
-      contentType: 'application/merge-patch+json',
-      headers: { 'If-Match': version === undefined ? undefined : `"${version}"` },
-      // The first attempt may have been what changed the version.
-      isRepeatable: version === undefined,
-    });
+    return this.connection.merge(path`/v1/agents/${agentId}`, patch, version);
   }
 
   changeAgentStatus(agentId: string, change: StatusChange): Promise<AgentChangeView> {

@@ -5,7 +5,7 @@ import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import type { Actor } from '../kernel/event';
 import { companyRoutes as routes } from './companies.routes';
-import { ChangeCompanyStatus, GetCompany, RegisterCompany } from './company.handlers';
+import { ChangeCompanyStatus, GetCompany, PatchCompany, RegisterCompany } from './company.handlers';
 
 @Controller()
 export class CompaniesController {
@@ -16,12 +16,19 @@ export class CompaniesController {
 
   @Handles(routes.registerCompany)
   register(@Input() { body }: InputOf<typeof routes.registerCompany>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new RegisterCompany(body.name, body.externalKey ?? null, actor));
+    return this.commands.execute(
+      new RegisterCompany(body.name, body.externalKey ?? null, body.logRetentionDays, actor),
+    );
   }
 
   @Handles(routes.getCompany)
   get(@Input() { params, query }: InputOf<typeof routes.getCompany>) {
     return this.queries.execute(new GetCompany(params.companyId, query.waitFor));
+  }
+
+  @Handles(routes.patchCompany)
+  patch(@Input() { params, body }: InputOf<typeof routes.patchCompany>, @RequestActor() actor: Actor) {
+    return this.commands.execute(new PatchCompany(params.companyId, body.logRetentionDays, actor));
   }
 
   @Handles(routes.pauseCompany)

@@ -9,17 +9,31 @@ import type { Clock } from '../kernel/clock';
 import type { Actor, Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
-import { CLOCK } from '../tokens';
+import { CLOCK, DEFAULT_LOG_RETENTION_DAYS } from '../tokens';
 import { CompaniesStore } from './companies.store';
 import type { CompanyView } from './company.view';
 import { companyView } from './company.view';
 import type { CompanyEvent } from './domain/company.events';
+import type { CompanyDocument } from './projections/companies.projection';
 import { companiesProjection } from './projections/companies.projection';
 
 export class RegisterCompany extends Command<Written<CompanyView>> {
   constructor(
     readonly name: string,
     readonly externalKey: string | null,
+    /** In days; null: for ever; undefined: what the server is set to. */
+    readonly logRetentionDays: number | null | undefined,
+    readonly actor: Actor,
+  ) {
+    super();
+  }
+}
+
+export class PatchCompany extends Command<Written<CompanyView>> {
+  constructor(
+    readonly companyId: string,
+    /** undefined: as it is. */
+    readonly logRetentionDays: number | null | undefined,
     readonly actor: Actor,
   ) {
     super();
@@ -52,9 +66,10 @@ export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> 
     private readonly keys: ExternalKeys,
     private readonly directory: Directory,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(DEFAULT_LOG_RETENTION_DAYS) private readonly defaultRetentionDays: number | null,
   ) {}
 
-  async execute({ name, externalKey, actor }: RegisterCompany) {
+  async execute({ name, externalKey, logRetentionDays = this.defaultRetentionDays, actor }: RegisterCompany) {
     const newId = uuidv7();
     const companyId =
       externalKey === null
@@ -63,15 +78,34 @@ export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> 
             actor,
             correlationId: currentRequestId(),
           });
-    const command = { type: 'RegisterCompany', companyId, name, externalKey } as const;
+    const command = { type: 'RegisterCompany', companyId, name, externalKey, logRetentionDays } as const;
     const { position, events } = await this.companies.execute(command, { actor });
     const now = this.clock.now();
     // The answer to a new one comes from its own event: what has been written is never answered with a failure.
-    const registered = events.find(isRegistration);
-    if (registered) {
-      return new Written(companyView(companiesProjection.evolve(null, registered)!, now), position, 201);
-    }
+    const registered = events.filter(isShown).reduce(shownAfter, null);
+    if (registered) return new Written(companyView(registered, now), position, 201);
     return new Written(companyView(await this.directory.company(companyId), now), position, 200);
+  }
+}
+
+@CommandHandler(PatchCompany)
+export class PatchCompanyHandler implements ICommandHandler<PatchCompany> {
+  constructor(
+    private readonly companies: CompaniesStore,
+    private readonly processing: Processing,
+    private readonly directory: Directory,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async execute({ companyId, logRetentionDays, actor }: PatchCompany) {
+    const { logRetentionDays: before } = await this.directory.company(companyId);
+    const days = logRetentionDays === undefined ? before : logRetentionDays;
+    const { position } = await this.companies.execute(
+      { type: 'ChangeLogRetention', companyId, days },
+      { actor },
+    );
+    await this.processing.waitFor(position, [companiesProjection.name]);
+    return new Written(companyView(await this.directory.company(companyId), this.clock.now()), position);
   }
 }
 
@@ -108,8 +142,12 @@ export class GetCompanyHandler implements IQueryHandler<GetCompany> {
   }
 }
 
-type CompanyRegistered = Extract<CompanyEvent, { type: 'CompanyRegistered' }>;
+type Shown = Extract<CompanyEvent, { type: 'CompanyRegistered' | 'LogRetentionChanged' }>;
 
-function isRegistration(recorded: Recorded<CompanyEvent>): recorded is Recorded<CompanyRegistered> {
-  return recorded.event.type === 'CompanyRegistered';
+function shownAfter(document: CompanyDocument | null, recorded: Recorded<Shown>): CompanyDocument | null {
+  return companiesProjection.evolve(document, recorded);
+}
+
+function isShown(recorded: Recorded<CompanyEvent>): recorded is Recorded<Shown> {
+  return recorded.event.type === 'CompanyRegistered' || recorded.event.type === 'LogRetentionChanged';
 }

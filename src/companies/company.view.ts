@@ -12,6 +12,10 @@ export const companySchema = z
       .enum(['active', 'paused'])
       .describe('`paused` also where only the budget is used up: `GET …/budget` says so'),
     createdAt: timestamp,
+    logRetentionDays: z
+      .int()
+      .nullable()
+      .describe('How long the output of its runs is kept after their end, in days; null: for ever'),
   })
   .meta({ id: 'Company' });
 
@@ -19,7 +23,7 @@ export const companySchema = z
 export type CompanyView = z.output<typeof companySchema>;
 
 export function companyView(document: CompanyDocument, now: Date): CompanyView {
-  const { id, name, externalKey, createdAt, budget } = document;
+  const { id, name, externalKey, createdAt, logRetentionDays, budget } = document;
   const status = isStopped(budget, now.toISOString()) ? 'paused' : document.status;
-  return { id, name, externalKey, status, createdAt };
+  return { id, name, externalKey, status, createdAt, logRetentionDays };
 }

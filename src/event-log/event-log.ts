@@ -31,8 +31,13 @@ export interface EventLog {
   /** Position of the last event on the log, chunk streams included; 0 for an empty log. */
   head(): Promise<Position>;
 
-  /** Lets a stream's events age out. Seconds, counted from now on by the backend. */
-  setMaxAge(stream: string, maxAgeSec: number): Promise<void>;
+  /**
+   * Lets a stream's events age out: older ones are no longer read, and at some later time they are gone for followers,
+   * too, but for the last event of the stream. Setting the same again changes nothing.
+   *
+   * @param maxAgeSec counted from when each event was written; null: they stay for ever, as without it
+   */
+  setMaxAge(stream: string, maxAgeSec: number | null): Promise<void>;
 
   close(): Promise<void>;
 }

@@ -34,6 +34,8 @@ export interface CopyOptions {
   checkpoints: ReadonlyMap<string, Position>;
   /** Seconds, by stream. */
   maxAges: ReadonlyMap<string, number>;
+  /** Streams that have aged out, of which only the end is left: a stream cannot begin with that. */
+  agedOut?: ReadonlySet<string>;
   onProgress: (progress: CopyProgress) => void;
   /** Breaks it off; called again, it goes on where it was. */
   stop: AbortSignal;
@@ -79,7 +81,7 @@ export class LogCopy {
     const migrated = await this.compare();
     // Only now, so that nothing ages out before it has been compared.
     for (const [stream, maxAgeSec] of this.options.maxAges)
-      await this.options.target.setMaxAge(stream, maxAgeSec);
+      if (!this.options.agedOut?.has(stream)) await this.options.target.setMaxAge(stream, maxAgeSec);
     await this.tell({ type: 'LogMigrated', data: migrated });
     return migrated;
   }
@@ -122,16 +124,29 @@ export class LogCopy {
 
   /** The position in the source up to which everything is in the target. */
   private async findPlace(): Promise<Position> {
-    const { source, stop } = this.options;
+    const { stop } = this.options;
     let [copied, notCopied] = [BEFORE_FIRST_POSITION, this.head + 1n];
     while (notCopied - copied > 1n) {
       stop.throwIfAborted();
       const middle = (copied + notCopied) / 2n;
-      const event = await firstAfter(source, middle - 1n, this.head);
+      const event = await this.originalAfter(middle - 1n);
       if (event && event.position < notCopied && (await this.isInTarget(event))) copied = event.position;
       else notCopied = middle;
     }
     return copied;
+  }
+
+  /** What is to be copied, in order. */
+  private async *originalsAfter(after: Position): AsyncGenerator<StoredEvent> {
+    const { source, stop, agedOut } = this.options;
+    for await (const event of eventsUpTo(source, after, this.head, stop)) {
+      if (!agedOut?.has(event.stream)) yield event;
+    }
+  }
+
+  private async originalAfter(after: Position): Promise<StoredEvent | null> {
+    for await (const event of this.originalsAfter(after)) return event;
+    return null;
   }
 
   private async isInTarget({ stream, revision, id }: StoredEvent): Promise<boolean> {
@@ -141,9 +156,9 @@ export class LogCopy {
   }
 
   private async copyAfter(after: Position): Promise<void> {
-    const { source, target, stop, onProgress } = this.options;
+    const { target, onProgress } = this.options;
     let copied = 0;
-    for await (const events of appendable(eventsUpTo(source, after, this.head, stop))) {
+    for await (const events of appendable(this.originalsAfter(after))) {
       const { stream, revision } = events[0]!;
       try {
         await appendSurely(target, stream, events.map(toAppend), revision - 1, PATIENCE_MS);
@@ -167,10 +182,10 @@ export class LogCopy {
 
   /** Reads both logs side by side. @throws CopyRefused at the first difference */
   private async compareWith(copies: AsyncIterator<StoredEvent>): Promise<LogMigrated> {
-    const { source, stop, onProgress, checkpoints } = this.options;
+    const { onProgress, checkpoints } = this.options;
     const [streams, places] = [new Set<string>(), new Map<string, Position>()];
     let events = 0;
-    for await (const original of eventsUpTo(source, BEFORE_FIRST_POSITION, this.head, stop)) {
+    for await (const original of this.originalsAfter(BEFORE_FIRST_POSITION)) {
       const copy = await nextCopied(copies);
       if (!copy || !isSame(original, copy)) throw differing(original, copy);
       for (const [name, position] of checkpoints) {

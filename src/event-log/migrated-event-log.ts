@@ -33,7 +33,7 @@ class MigratedEventLog implements EventLog {
     return this.log.head();
   }
 
-  setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
+  setMaxAge(stream: string, maxAgeSec: number | null): Promise<void> {
     return this.log.setMaxAge(stream, maxAgeSec);
   }
 

@@ -33,6 +33,7 @@ export const statusOfCode: Readonly<Record<ErrorCode, number>> = {
   idempotency_key_conflict: 400,
   projection_busy: 409,
   version_conflict: 412,
+  log_aged_out: 410,
   run_not_startable: 409,
   claim_lost: 409,
   position_past_head: 400,

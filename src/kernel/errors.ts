@@ -31,6 +31,7 @@ export const errorCatalogue = {
   idempotency_key_conflict: 'The idempotency key in the header and the one in the body differ',
   projection_busy: 'Another job of the projection is going on',
   version_conflict: 'The resource has changed since it was read',
+  log_aged_out: 'The output of the run is not kept any more',
   run_not_startable: 'The run cannot be started now',
   claim_lost: 'The run belongs to another claim',
   position_past_head: 'The position is past the head of the log',

@@ -26,6 +26,12 @@ export function categoryOf(stream: string): string {
   return stream.slice(0, dash);
 }
 
+/** Whose output a stream of raw log bytes holds. */
+export function runOfLog(stream: string): { companyId: string; runId: string } {
+  const companyId = ownerOf(stream);
+  return { companyId, runId: stream.slice(LOG_CATEGORY.length + companyId.length + 2) };
+}
+
 /** Whose stream it is: `run-<companyId>.<runId>` → the company's id. Of a stream that is nobody's, what stands there. */
 export function ownerOf(stream: string): string {
   const from = categoryOf(stream).length + 1;

@@ -98,10 +98,14 @@ export const livePayloads = {
       from: offset,
       to: offset.describe('Exclusive'),
       reason: z
-        .enum(['behind', 'quota'])
-        .describe('`behind`: recorded, to be fetched from `/log`; `quota`: not recorded'),
+        .enum(['behind', 'quota', 'aged_out'])
+        .describe(
+          '`behind`: recorded, to be fetched from `/log`; `quota`: not recorded; `aged_out`: not kept any longer',
+        ),
     })
-    .describe('Output that is not told: the follower was behind, or the run past its quota'),
+    .describe(
+      'Output that is not told: the follower was behind, the run past its quota, or it is not kept any longer',
+    ),
   'log.finalized': z
     .object({
       ...ofRun,
@@ -198,6 +202,9 @@ export const livePayloads = {
   'budget.restored': z
     .object({ ...whoseBudget, reason: z.enum(['month.began', 'budget.changed']) })
     .describe('A budget allows something again'),
+  'retention.changed': z
+    .object({ logRetentionDays: z.number().int().nullable().describe('null: for ever') })
+    .describe('How long the output of a company’s runs is kept was changed'),
   'prices.changed': z
     .object({ prices: z.number().int().describe('How many models have one') })
     .describe('A company’s price table was replaced'),

@@ -171,6 +171,9 @@ export const tellers: { [Type in ToldEvent['type']]: (recorded: Told<Type>) => L
   PriceTableChanged: ({ event: { data } }) => [
     { type: 'prices.changed', payload: { prices: data.prices.length } },
   ],
+  LogRetentionChanged: ({ event: { data } }) => [
+    { type: 'retention.changed', payload: { logRetentionDays: data.days } },
+  ],
   ExternalKeyReserved: () => [],
   // These are no company's.
   LogMigrationStarted: () => [],

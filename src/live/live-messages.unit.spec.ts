@@ -81,6 +81,7 @@ const examples: DomainEvent[] = [
   { type: 'CompanyBudgetExceeded', data: { companyId: 'c', ...notice } },
   { type: 'CompanyBudgetRestored', data: { companyId: 'c', reason: 'budget.changed' } },
   { type: 'PriceTableChanged', data: { companyId: 'c', prices: [] } },
+  { type: 'LogRetentionChanged', data: { companyId: 'c', days: 30 } },
   {
     type: 'AccessTokenCreated',
     data: {

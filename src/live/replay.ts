@@ -1,9 +1,11 @@
 import type { EventLog } from '../event-log/event-log';
+import type { RunFinished } from '../agents/domain/agent.events';
 import type { Position, Revision, StoredEvent } from '../kernel/event';
+import { decode } from '../kernel/event';
 import { agentStream, LOG_CATEGORY, runLogStream, runStream } from '../kernel/streams';
 import type { Cursor } from './cursor';
 import { handledBefore, isAfter, placeOf } from './cursor';
-import type { LiveMessage } from './live-message';
+import { LiveMessage } from './live-message';
 import { messagesOf } from './live-messages';
 import type { LiveScope } from './live-scope';
 import { concerns } from './live-scope';
@@ -35,13 +37,35 @@ export async function* replay(
     scope.runId === null ? ofLog(log, scope, after, until, signal) : ofRun(log, scope, from, until);
   for await (const { events, reached } of batches) {
     if (signal.aborted) return;
-    const messages = events
-      .filter(({ metadata }) => metadata.companyId === scope.companyId)
-      .flatMap(messagesOf)
-      .filter((message) => concerns(scope, message) && isAfter(message.cursor, after));
+    const messages: LiveMessage[] = [];
+    for (const event of events) {
+      if (event.metadata.companyId !== scope.companyId) continue;
+      const told = messagesOf(event);
+      const gaps =
+        scope.logs && event.type === 'RunFinished' ? await agedOutGaps(log, event, told.length) : [];
+      // One message alone stands behind all parts of its event.
+      const all = told.length > 1 ? [...told, ...gaps] : [...gaps, ...told];
+      messages.push(...all.filter((one) => concerns(scope, one) && isAfter(one.cursor, after)));
+    }
     yield { messages, reached };
     if (reached >= until) return;
   }
+}
+
+/** In the place of the output of a run that is not kept any longer: with the messages of the run's end. @param told how many these are */
+async function agedOutGaps(log: EventLog, finished: StoredEvent, told: number): Promise<LiveMessage[]> {
+  if (finished.unreadable !== undefined) return [];
+  const { companyId, agentId, runId, log: summary } = decode<RunFinished>(finished).event.data;
+  if (summary === null || summary.logBytes === 0) return [];
+  if ((await first(log.read(runLogStream(companyId, runId), { limit: 1 }))) !== null) return [];
+  const { position, metadata } = finished;
+  const origin = { position, companyId, at: metadata.at };
+  const streams = (['stdout', 'stderr'] as const).filter((stream) => summary.logs[stream].bytes > 0);
+  return streams.map((stream, index) => {
+    const place = { runId, agentId, stream, from: 0, to: summary.logs[stream].bytes };
+    const gap = { type: 'log.gap', payload: { ...place, reason: 'aged_out' } } as const;
+    return new LiveMessage(gap, origin, (told > 1 ? told : 0) + index + 1);
+  });
 }
 
 interface EventBatch {

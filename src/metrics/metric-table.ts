@@ -93,6 +93,26 @@ export const metricTable = {
     help: 'Room on the disk that the data folder is on',
     labels: [],
   },
+  reveille_log_removed_events_total: {
+    kind: 'counter',
+    help: 'Events of output that had aged out and were removed from the embedded log, since the start',
+    labels: [],
+  },
+  reveille_log_removed_bytes_total: {
+    kind: 'counter',
+    help: 'How large they were',
+    labels: [],
+  },
+  reveille_log_removed_at_seconds: {
+    kind: 'gauge',
+    help: 'When such were removed last, since 1970',
+    labels: [],
+  },
+  reveille_log_chunk_file_bytes: {
+    kind: 'gauge',
+    help: 'How large the file is in which the embedded log keeps what runs wrote',
+    labels: [],
+  },
   process_resident_memory_bytes: { kind: 'gauge', help: 'Memory that the process has in RAM', labels: [] },
   nodejs_heap_size_used_bytes: { kind: 'gauge', help: 'JavaScript heap that is in use', labels: [] },
   nodejs_eventloop_lag_p99_seconds: {

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { EventLog } from '../event-log/event-log';
+import type { LogUpkeep } from '../event-log/log-upkeep';
 import type { Processing } from '../processing/processing';
 import type { NodeExecution } from '../runs/node-execution';
 import type { OpenWakeups } from './event-samples';
@@ -13,6 +14,7 @@ interface NodeParts {
   processing: Processing;
   execution: NodeExecution;
   dataFolder: string;
+  upkeep: LogUpkeep | null;
   logger: { error(details: object, message: string): void };
 }
 
@@ -30,6 +32,7 @@ export class NodeMetrics {
     metrics.addSource(() => this.ofExecution());
     metrics.addSource(() => this.ofConsumers());
     metrics.addSource(() => this.ofDisk());
+    metrics.addSource(() => this.ofUpkeep());
     metrics.addSource(() => this.ofProcess());
   }
 
@@ -81,6 +84,20 @@ export class NodeMetrics {
   private async ofDisk(): Promise<Sample[]> {
     const { bavail, bsize } = await statfs(this.parts.dataFolder);
     return [{ name: 'reveille_data_folder_free_bytes', labels: {}, value: bavail * bsize }];
+  }
+
+  private ofUpkeep(): Sample[] {
+    if (!this.parts.upkeep) return [];
+    const { events, bytes, lastAtMs, fileBytes } = this.parts.upkeep.soFar;
+    const labels = {};
+    const samples: Sample[] = [
+      { name: 'reveille_log_removed_events_total', labels, value: events },
+      { name: 'reveille_log_removed_bytes_total', labels, value: bytes },
+      { name: 'reveille_log_chunk_file_bytes', labels, value: fileBytes },
+    ];
+    if (lastAtMs !== null)
+      samples.push({ name: 'reveille_log_removed_at_seconds', labels, value: lastAtMs / 1_000 });
+    return samples;
   }
 
   private ofProcess(): Sample[] {

@@ -261,6 +261,7 @@ export class RunLogWriter {
       logBytes: logs.stdout.bytes + logs.stderr.bytes,
       recordedBytes: this.extent.recordedBytes,
       logSha256: digest(this.hashes.combined),
+      previousHash: this.tail.hash,
     };
   }
 

@@ -25,6 +25,8 @@ export interface LogPage {
   endsAtGap: boolean;
   /** The log is finalized and this page reaches its end. */
   eof: boolean;
+  /** There should be something here, and it has aged out; or there is nothing at all. */
+  isMissing: boolean;
 }
 
 /** Bytes of a log and where they stand; none at the end of a gap. */
@@ -57,7 +59,9 @@ export class RunLogReader {
     const bytes = Buffer.concat(found);
     const nextOffset = offset + bytes.length;
     const eof = end.isFinalized && nextOffset === end.totalBytes;
-    return { bytes, offset, nextOffset, totalBytes: end.totalBytes, endsAtGap, eof };
+    const isMissing =
+      end.revision < 0 || (end.isFinalized && found.length === 0 && !endsAtGap && offset < end.totalBytes);
+    return { bytes, offset, nextOffset, totalBytes: end.totalBytes, endsAtGap, eof, isMissing };
   }
 
   /** The raw bytes from an offset to what is recorded when this is called, in pieces of at most 64 KiB, gaps left out. */
@@ -192,6 +196,11 @@ function partFrom(event: StoredEvent, wanted: OutputStream | undefined, next: nu
   if (end <= next || (wanted !== undefined && wanted !== place.stream)) return null;
   if (event.type === 'LogGap') return { offset: end, bytes: Buffer.alloc(0) };
   const { bytes } = decodeLogChunk(event.data as Uint8Array);
-  const skipped = next - beginsAt(place, wanted);
-  return { offset: next, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).subarray(skipped) };
+  // What stood before it may have aged out.
+  const begin = Math.max(next, beginsAt(place, wanted));
+  const skipped = begin - beginsAt(place, wanted);
+  return {
+    offset: begin,
+    bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).subarray(skipped),
+  };
 }

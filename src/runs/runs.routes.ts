@@ -157,7 +157,8 @@ export const runRoutes = routeTable('Runs', {
     access: 'viewer',
     agents: 'own',
     summary: "Read a run's output",
-    description: 'Also while it is being written. Before there is any, it is empty.',
+    description:
+      'Also while it is being written. Before there is any, it is empty; what the company no longer keeps is answered with 410.',
     query: z.strictObject({
       stream: z.enum(['stdout', 'stderr']).optional().describe('Left out: both, as they came'),
       offset: offset('In bytes'),
@@ -172,7 +173,7 @@ export const runRoutes = routeTable('Runs', {
         'text/plain; charset=utf-8': 'The bytes from `offset` on, as the agent wrote them',
       }),
     },
-    errors: unknown,
+    errors: ['run_not_found', 'log_aged_out'],
   },
 });
 

@@ -30,14 +30,18 @@ const MINIMUM_VERSION = [3, 51, 3] as const;
  * else the same API from a package with prebuilt binaries (see `docs/decisions/0002-sqlite-binding.md`).
  *
  * @param synchronous FULL: a commit is on disk before it returns. NORMAL: a power loss may take the last commits.
+ * @param canShrink whether a new file is to be one that gives room back to the disk (`shrinking.ts`)
  */
 export function openDatabase(
   path: string,
   synchronous: 'FULL' | 'NORMAL',
   walAutocheckpoint = 1000,
+  canShrink = false,
 ): Database {
   const { DatabaseSync } = sqliteModule();
   const db = new DatabaseSync(path);
+  // Before anything is in the file: afterwards it does nothing.
+  if (canShrink) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
   db.exec(`PRAGMA journal_mode = WAL`);
   db.exec(`PRAGMA synchronous = ${synchronous}`);
   db.exec(`PRAGMA busy_timeout = 5000`);
@@ -54,7 +58,8 @@ export function refuseDamaged(path: string): void {
   const { DatabaseSync } = sqliteModule();
   const db = new DatabaseSync(path, { readOnly: true });
   try {
-    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    // Not prepared: nothing of it is left to keep the file half open (see `closeDatabase`).
+    db.exec('SELECT count(*) FROM sqlite_schema');
   } catch (cause) {
     // Anything else says nothing about the file: a crash may have left a journal that only a writer can take back.
     if (isDamage(cause)) throw new DamagedFile(path, `is damaged: ${(cause as Error).message}`, { cause });

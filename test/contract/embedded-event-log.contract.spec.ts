@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmbeddedEventLog } from '../../src/event-log/embedded/embedded-event-log';
@@ -229,6 +230,84 @@ describe('EmbeddedEventLog', () => {
     expect(await revisionsOf(log, stream, { direction: 'backwards' })).toEqual([3, 2]);
     await log.setMaxAge(stream, 1_000);
     expect(await revisionsOf(log, stream)).toEqual([0, 1, 2, 3]);
+  });
+
+  describe('scavenge', () => {
+    const now = new Date('2030-01-01T12:00:00.000Z');
+    const agedSec = (ageSec: number) => ({
+      metadata: { at: new Date(now.getTime() - ageSec * 1000).toISOString() },
+    });
+    const chunk = (ageSec: number) => someEvent({ ...agedSec(ageSec), data: Buffer.alloc(65_536, 1) });
+    const chunks = (count: number, ageSec: number) => Array.from({ length: count }, () => chunk(ageSec));
+
+    beforeEach(async () => {
+      await log.close();
+      log = await EmbeddedEventLog.open(folder, { clock: { now: () => now } });
+    });
+
+    async function scavengeAll(maxBytes: number): Promise<{ steps: number; events: number }> {
+      const total = { steps: 0, events: 0 };
+      for (; log.needsScavenging; total.steps += 1) total.events += (await log.scavenge(maxBytes)).events;
+      return total;
+    }
+
+    const eventsOf = async (stream: string) =>
+      (await batchesAfter(0n)).flatMap(({ events }) => events).filter((event) => event.stream === stream);
+
+    it('removes streams that have aged out but for their last events, in small steps; all others stay', async () => {
+      const [aged, ageing, kept] = [newRunLogStream(), newRunLogStream(), newRunLogStream()];
+      const lasting = await write(log, newAgentStream(), someEvents(3, agedSec(500)));
+      for (const stream of [aged, ageing, kept]) await write(log, stream, chunks(40, 100));
+      await log.append(ageing, [chunk(50)], 39);
+      const before = await batchesAfter(0n);
+      expect(log.needsScavenging).toBe(false);
+      await log.setMaxAge(aged, 60);
+      await log.setMaxAge(ageing, 60);
+
+      const { steps, events } = await scavengeAll(256 * 1024);
+
+      expect(events).toBe(39);
+      expect(steps).toBeGreaterThanOrEqual(10);
+      expect((await eventsOf(aged)).map(({ revision }) => revision)).toEqual([39]);
+      expect(await eventsOf(ageing)).toHaveLength(41);
+      expect(await eventsOf(kept)).toHaveLength(40);
+      const there = new Set(before.flatMap((batch) => placesOf(batch.events)));
+      for (const place of placesOf((await batchesAfter(0n)).flatMap((batch) => batch.events))) {
+        expect(there).toContain(place);
+      }
+      expect(placesOf(await eventsOf(lasting[0]!.stream))).toEqual(writtenPlaces(lasting));
+      expect(log.needsScavenging).toBe(false);
+    });
+
+    it('gives the room back, and nothing that is written afterwards takes a place that was taken', async () => {
+      const stream = newRunLogStream();
+      const written = await write(log, stream, chunks(64, 100));
+      await log.setMaxAge(stream, 60);
+      await write(log, newAgentStream());
+      const file = join(folder, 'runlog.db');
+      await scavengeAll(1024 * 1024);
+      const head = await log.head();
+      for (const { position } of written) expect(log.has(position)).toBe(true);
+      await reopen();
+      expect(statSync(file).size).toBeLessThan(512 * 1024);
+      expect(await log.head()).toBe(head);
+      await expect(log.append(stream, someEvents(1), NO_STREAM)).rejects.toThrow(RevisionConflict);
+      expect(await log.append(stream, someEvents(1), 63)).toMatchObject({
+        revision: 64,
+        position: head + 1n,
+      });
+    });
+
+    it('lets appends of the same time pass', async () => {
+      const [aged, stream] = [newRunLogStream(), newAgentStream()];
+      await write(log, aged, chunks(100, 100));
+      await log.setMaxAge(aged, 60);
+      const appends = Array.from({ length: 50 }, (_, index) => log.append(stream, someEvents(1), index - 1));
+      const steps = Array.from({ length: 50 }, () => log.scavenge(128 * 1024));
+      await Promise.all([...appends, ...steps]);
+      expect(await revisionsOf(log, stream)).toHaveLength(50);
+      expect((await eventsOf(aged)).map(({ revision }) => revision)).toEqual([99]);
+    });
   });
 });
 

@@ -122,6 +122,19 @@ export function readContract(current: () => EventLog): void {
       expect(await current().append(stream, someEvents(1), 2)).toMatchObject({ revision: 3 });
     });
 
+    it('is changed and taken back, and may be set again', async () => {
+      const stream = newRunLogStream();
+      await current().append(stream, someEvents(3), NO_STREAM);
+      await current().setMaxAge(stream, 1);
+      await current().setMaxAge(stream, 1);
+      while ((await readAll(current(), stream)).length > 0) await sleep(50);
+      await current().setMaxAge(stream, 3_600);
+      expect((await revisionsOf(current(), stream)).at(-1)).toBe(2);
+      await current().setMaxAge(stream, null);
+      await current().setMaxAge(stream, null);
+      expect((await revisionsOf(current(), stream)).at(-1)).toBe(2);
+    });
+
     it('leaves events alone that are not old enough', async () => {
       const stream = newRunLogStream();
       await current().setMaxAge(stream, 3_600);

@@ -33,6 +33,10 @@ interface Line {
   heads: [stream: string, from: number, revision: number, hash: string, metadata: string][];
 }
 
+function clientOf({ url, dataDir }: ReveilleProcess): ReveilleClient {
+  return new ReveilleClient({ url, token: readFileSync(join(dataDir, 'admin-token'), 'utf8').trim() });
+}
+
 function reveille(...args: string[]) {
   return runCommand(args, environment);
 }
@@ -42,8 +46,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   server = await startReveille(['--audit-checkpoint-events', '20']);
   environment = { REVEILLE_URL: server.url, REVEILLE_DATA_DIR: server.dataDir };
-  const token = readFileSync(join(server.dataDir, 'admin-token'), 'utf8').trim();
-  const api = new ReveilleClient({ url: server.url, token });
+  const api = clientOf(server);
   company = await api.registerCompany({ name: 'Acme' });
   const other = await api.registerCompany({ name: 'Other' });
   for (const { id } of [company, other]) {
@@ -72,7 +75,11 @@ function outsider(file: string): Promise<{ exitCode: number; stdout: string; std
 }
 
 function lines(): Line[] {
-  return readFileSync(exported, 'utf8')
+  return linesOf(exported);
+}
+
+function linesOf(file: string): Line[] {
+  return readFileSync(file, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
@@ -212,4 +219,41 @@ test('an export that was broken off is gone on with, and is the same', async () 
   const { exitCode } = await reveille('audit', 'export', '--company', company.id, '--out', again);
   expect(exitCode).toBe(0);
   expect(readFileSync(again, 'utf8')).toBe(text);
+});
+
+test('output that has aged out is not missed, by the outsider nor by `audit verify`; before its time it is', async () => {
+  const [file, api] = [join(temporaryFolder(), 'brief.ndjson'), clientOf(server)];
+  const { id } = await api.registerCompany({ name: 'Brief', logRetentionDays: 30 });
+  const adapterConfig = { command: 'sh', args: ['-c', 'echo one; sleep 0.2; echo two'] };
+  const agent = await api.registerAgent(id, { name: 'Ada', adapterType: 'process', adapterConfig });
+  await api.untilSettled((await api.wake(agent.id)).wakeup.id);
+  await reveille('audit', 'export', '--company', id, '--out', file);
+  const all = linesOf(file);
+  const output = all.filter(isOutput);
+  expect(output.length).toBeGreaterThan(1);
+  const verified = async (changed: readonly Line[]) => {
+    const tampered = written(changed);
+    const own = await reveille('audit', 'verify', '--file', tampered, '--key', key);
+    return { outsider: await outsider(tampered), own };
+  };
+
+  const later = (exportedAt: string) =>
+    all.map((line) => (line.kind === 'export' ? { ...line, exportedAt } : line));
+  const without = (lines: readonly Line[], gone: readonly Line[]) =>
+    lines.filter(({ kind, id: eventId }) => kind !== 'event' || !gone.some((one) => one.id === eventId));
+  for (const gone of [output, output.slice(0, 1)]) {
+    const aged = await verified(without(later('2090-01-01T00:00:00.000Z'), gone));
+    expect(aged.outsider.stdout).toMatch(/^verified: .+; aged out: the output of 1 runs\n$/);
+    expect(aged.own.stdout).toMatch(/^verified: .+\naged out: the output of 1 run \(\d+ events, \d+ B\)/);
+    const early = await verified(without(all, gone));
+    expect(early.outsider.stdout).toContain(`${output[0]!.stream}, revision`);
+    expect([early.outsider.exitCode, early.own.exitCode]).toEqual([1, 1]);
+  }
+  const finalized = all.find(({ stream, data }) => stream === output[0]!.stream && data !== undefined)!;
+  const changed = without(later('2090-01-01T00:00:00.000Z'), output).map((line) =>
+    line.id === finalized.id ? { ...line, data: line.data!.replace('"logBytes":', '"logBytes":1') } : line,
+  );
+  const found = await verified(changed);
+  expect([found.outsider.exitCode, found.own.exitCode]).toEqual([1, 1]);
+  expect(found.outsider.stdout).toContain(finalized.id);
 });

@@ -48,7 +48,7 @@ export class ObservedLog implements EventLog {
     return this.log.head();
   }
 
-  setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
+  setMaxAge(stream: string, maxAgeSec: number | null): Promise<void> {
     return this.log.setMaxAge(stream, maxAgeSec);
   }
 

@@ -1,6 +1,8 @@
 import { CHAIN_START } from '../../kernel/chain';
 import type { Revision, StoredEvent } from '../../kernel/event';
 import type { Finding } from '../domain/finding';
+import type { AgedOut } from './aged-out';
+import { previousHashOf } from './aged-out';
 import type { Source } from './source';
 import type { Suspects } from './suspects';
 import { linkOf } from './suspects';
@@ -24,6 +26,7 @@ export class ChainCheck {
   constructor(
     private readonly source: Source,
     private readonly suspects: Suspects,
+    private readonly agedOut: AgedOut,
     private readonly tell: (finding: Finding) => void,
   ) {}
 
@@ -37,15 +40,26 @@ export class ChainCheck {
     const before = this.heads.get(stream) ?? (await this.endBefore(event));
     const expected = (before?.revision ?? -1) + 1;
     if (revision < expected) return this.tell(outOfOrder(event, expected));
-    if (revision > expected) this.tell(removed(event, expected));
-    this.remember(stream, this.checked(event, revision === expected ? before : null));
+    if (revision > expected) return this.remember(stream, await this.checkedBehindGap(event, expected));
+    this.remember(stream, this.checked(event, before?.hashes));
   }
 
-  /** @param before null: what should stand there is gone, so there is nothing to check the link with */
-  private checked(event: StoredEvent, before: Head | null | undefined): Head {
+  /** @param expected the first of the revisions that are gone */
+  private async checkedBehindGap(event: StoredEvent, expected: Revision): Promise<Head> {
+    if (!(await this.agedOut.mayMiss(event.stream))) {
+      this.tell(removed(event, expected));
+      return this.checked(event, null);
+    }
+    this.agedOut.countBefore(event, expected);
+    const previous = previousHashOf(event);
+    return this.checked(event, previous === null ? null : { recorded: previous, computed: previous });
+  }
+
+  /** @param before hashes of the event before; null: there is nothing to check the link with */
+  private checked(event: StoredEvent, before: Head['hashes'] | undefined): Head {
     const { revision } = event;
     const recorded = event.metadata.hash;
-    const bases = revision === 0 ? { recorded: CHAIN_START, computed: CHAIN_START } : before?.hashes;
+    const bases = revision === 0 ? { recorded: CHAIN_START, computed: CHAIN_START } : before;
     if (!bases) return { revision, hashes: { recorded, computed: recorded } };
     const computed = linkOf(bases.recorded, event);
     if (recorded !== computed && recorded !== linkOf(bases.computed, event)) {

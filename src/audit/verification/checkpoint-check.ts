@@ -7,6 +7,7 @@ import { extended, groupsOf, rootOf } from '../domain/interval';
 import type { Checkpoint } from '../domain/statement';
 import { FIRST_PREVIOUS, statementHash } from '../domain/statement';
 import { illnessOf, revisionsText } from './chain-check';
+import type { AgedOut } from './aged-out';
 import { isSignedBy } from './signature';
 import type { Source } from './source';
 
@@ -34,6 +35,7 @@ export class CheckpointCheck {
    */
   constructor(
     private readonly source: Source,
+    private readonly agedOut: AgedOut,
     private readonly keys: ReadonlyMap<string, string>,
     private readonly isWhole: boolean,
     private readonly remembered: Known | null,
@@ -110,12 +112,31 @@ export class CheckpointCheck {
       this.segments.delete(stream);
       return this.compare(head, segment, number);
     }
+    if ((!segment || segment.from > from) && (await this.agedOut.mayMiss(stream)))
+      return this.checkRest(head, segment, number);
     // It has gone on since, or it was not read from its beginning, or something is gone.
     const reread = await this.reread(head);
     if (reread.behind) this.segments.set(stream, reread.behind);
     else this.segments.delete(stream);
+    if (reread.last === null && (await this.agedOut.mayMiss(stream))) return;
     if ((reread.last ?? -1) < revision) this.missing(head, number, reread.last);
     else if (reread.covered?.revision === revision) this.compare(head, reread.covered, number);
+  }
+
+  /** Of a log that may have aged out: its end stays longest, and its hash with it. */
+  private checkRest(head: HeadEntry, rest: Segment | undefined, number: number): void {
+    const [stream, , revision, hash] = head;
+    if (!rest) {
+      if (this.isWhole) this.agedOut.countUnseen(stream, revision + 1);
+      return;
+    }
+    if (rest.revision > revision) return;
+    this.segments.delete(stream);
+    if (rest.revision < revision) return this.missing(head, number, rest.revision);
+    if (rest.hash === hash || this.isNamed(stream, rest.from, revision)) return;
+    const range = { stream, revision: rest.from, toRevision: revision, number };
+    const what = `${stream}: ${revisionsText(rest.from, revision)} not what checkpoint ${number} has signed`;
+    this.tellOfStream('rewritten', range, hash, rest.hash, what);
   }
 
   private compare([stream, from, revision, hash, metadata]: HeadEntry, found: Segment, number: number): void {

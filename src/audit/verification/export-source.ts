@@ -17,6 +17,8 @@ export class ExportUnreadable extends Error {
   }
 }
 
+type Places = Map<string, { revision: number; offset: number; length: number }[]>;
+
 interface Line {
   offset: number;
   length: number;
@@ -26,7 +28,10 @@ interface Line {
 /** An export in a file, as a source of verification: read once, in order, with a few looks back. */
 export class ExportSource implements Source {
   /** Where the events of each stream stand in the file, as far as that has been read. */
-  private readonly places = new Map<string, { revision: number; offset: number; length: number }[]>();
+  private readonly places: Places = new Map();
+
+  /** The same of the whole file, once somebody looks that far. */
+  private allPlaces: Promise<Places> | undefined;
 
   private constructor(
     private readonly file: FileHandle,
@@ -66,7 +71,7 @@ export class ExportSource implements Source {
         yield { items, reached: BigInt(content.position) };
         return;
       }
-      if (content.kind === 'event') this.note(line, content);
+      if (content.kind === 'event') note(this.places, line, content);
       reached = BigInt(content.position);
       if (reached > after) items.push(this.itemOf(content));
       if (items.length < BATCH_LINES) continue;
@@ -78,10 +83,21 @@ export class ExportSource implements Source {
     throw new ExportUnreadable('the export is not whole: it has no end');
   }
 
-  async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<StoredEvent> {
+  read(stream: string, options: ReadOptions = {}): AsyncGenerator<StoredEvent> {
+    return this.readAt(this.places.get(stream), options);
+  }
+
+  async *lookUp(stream: string, options: ReadOptions = {}): AsyncGenerator<StoredEvent> {
+    yield* this.readAt((await (this.allPlaces ??= this.findAll())).get(stream), options);
+  }
+
+  private async *readAt(
+    known: { revision: number; offset: number; length: number }[] = [],
+    options: ReadOptions,
+  ): AsyncGenerator<StoredEvent> {
     const { direction = 'forwards', limit = Infinity } = options;
     const from = options.from ?? (direction === 'forwards' ? 0 : Infinity);
-    const places = [...(this.places.get(stream) ?? [])].sort((a, b) => a.revision - b.revision);
+    const places = [...known].sort((a, b) => a.revision - b.revision);
     const wanted =
       direction === 'forwards'
         ? places.filter(({ revision }) => revision >= from)
@@ -93,10 +109,12 @@ export class ExportSource implements Source {
     }
   }
 
-  private note({ offset, length }: Line, { stream, revision }: ExportedEvent): void {
-    const places = this.places.get(stream);
-    if (places) places.push({ revision, offset, length });
-    else this.places.set(stream, [{ revision, offset, length }]);
+  private async findAll(): Promise<Places> {
+    const all: Places = new Map();
+    for await (const line of linesOf(this.file)) {
+      if (line.content.kind === 'event') note(all, line, line.content);
+    }
+    return all;
   }
 
   private itemOf(content: ExportedEvent | ExportedCheckpoint): Item {
@@ -109,6 +127,12 @@ export class ExportSource implements Source {
       checkpoint: { text, statement, signature, groups, heads, owner, revision, position },
     };
   }
+}
+
+function note(places: Places, { offset, length }: Line, { stream, revision }: ExportedEvent): void {
+  const known = places.get(stream);
+  if (known) known.push({ revision, offset, length });
+  else places.set(stream, [{ revision, offset, length }]);
 }
 
 /** @throws ExportUnreadable */

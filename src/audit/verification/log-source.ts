@@ -27,6 +27,7 @@ export class LogSource implements Source {
   }
 
   read: EventLog['read'] = (stream, options) => this.log.read(stream, options);
+  lookUp: EventLog['read'] = (stream, options) => this.log.read(stream, options);
 
   async *items(after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
     const head = await this.head();

@@ -23,4 +23,6 @@ export interface Source {
   head(): Promise<Position>;
   /** Reads a stream again, where it has gone on since its checkpoint. */
   read: EventLog['read'];
+  /** Reads a stream to its end, however far `items` has come. */
+  lookUp: EventLog['read'];
 }

@@ -1,6 +1,8 @@
 import { AUDIT_STREAM } from '../../kernel/streams';
 import type { Position, Revision, StoredEvent } from '../../kernel/event';
 import type { Finding } from '../domain/finding';
+import type { AgedOutCount } from './aged-out';
+import { AgedOut } from './aged-out';
 import { ChainCheck, unreadable } from './chain-check';
 import { CheckpointCheck } from './checkpoint-check';
 import type { Item, Source } from './source';
@@ -20,6 +22,8 @@ export interface VerificationOptions {
   remembered?: { number: number; hash: string } | null;
   /** Breaks it off. */
   signal: AbortSignal;
+  /** When it is asked: what companies wanted to be kept until then has to be there. */
+  now: Date;
 }
 
 export interface VerificationProgress {
@@ -35,6 +39,8 @@ export interface VerificationResult extends VerificationProgress {
   checkpoints: { count: number; last: { number: number; sha256: string } | null };
   /** Events behind the last checkpoint: only their chains protect them. */
   uncovered: number;
+  /** What may be gone, and is: companies have not wanted it to be kept longer. */
+  agedOut: AgedOutCount;
   /** The first 1,000. */
   named: Finding[];
 }
@@ -53,6 +59,7 @@ export class Verification {
   private readonly found: Finding[] = [];
   private readonly named = new Map<string, Set<Revision>>();
   private readonly suspects = new Suspects();
+  private readonly agedOut: AgedOut;
   private readonly chains: ChainCheck;
   private readonly checkpoints: CheckpointCheck;
   private untold: Finding[] = [];
@@ -66,9 +73,11 @@ export class Verification {
   ) {
     const tell = (finding: Finding) => this.note(finding);
     const isWhole = (options.after ?? 0n) === 0n;
-    this.chains = new ChainCheck(source, this.suspects, tell);
+    this.agedOut = new AgedOut(source, options.now);
+    this.chains = new ChainCheck(source, this.suspects, this.agedOut, tell);
     this.checkpoints = new CheckpointCheck(
       source,
+      this.agedOut,
       options.keys,
       isWhole,
       options.remembered ?? null,
@@ -93,6 +102,7 @@ export class Verification {
     }
     signal.throwIfAborted();
     this.checkpoints.checkNewest();
+    this.agedOut.settle();
     yield* this.news();
     yield { kind: 'result', result: this.result(reached > head ? reached : head) };
   }
@@ -154,6 +164,7 @@ export class Verification {
         last: last && { number: last.number, sha256: last.hash },
       },
       uncovered: this.sinceCheckpoint,
+      agedOut: this.agedOut.count,
       named,
     };
   }

@@ -13,6 +13,8 @@ import type { CompanyEvent } from './company.events';
 export interface CompanyState {
   status: 'unregistered' | 'active' | 'paused';
   prices: readonly ModelPrice[];
+  /** null: for ever. */
+  logRetentionDays: number | null;
   budget: BudgetStanding;
   tokens: LivingTokens;
   revision: number;
@@ -22,21 +24,36 @@ export type CompanyCommand =
   /** `spending` is that of the current month. */
   | { type: 'ChangeBudget'; at: string; companyId: string; budget: Budget | null; spending: Spending }
   | { type: 'ReviewBudget'; at: string; companyId: string; spending: Spending }
-  | { type: 'RegisterCompany'; at: string; companyId: string; name: string; externalKey: string | null }
+  | {
+      type: 'RegisterCompany';
+      at: string;
+      companyId: string;
+      name: string;
+      externalKey: string | null;
+      logRetentionDays: number | null;
+    }
+  | { type: 'ChangeLogRetention'; at: string; companyId: string; days: number | null }
   | { type: 'PauseCompany'; at: string; companyId: string }
   | { type: 'ResumeCompany'; at: string; companyId: string }
   | { type: 'ChangePriceTable'; at: string; companyId: string; prices: readonly ModelPrice[] }
   | AccessTokenCommand;
 
 export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent> = {
-  initial: () => ({ status: 'unregistered', prices: [], budget: NO_BUDGET, tokens: new Map(), revision: -1 }),
-  decide(command, { status, prices, budget, tokens }) {
+  initial: () => ({
+    status: 'unregistered',
+    prices: [],
+    logRetentionDays: null,
+    budget: NO_BUDGET,
+    tokens: new Map(),
+    revision: -1,
+  }),
+  decide(command, { status, prices, logRetentionDays, budget, tokens }) {
     const { companyId } = command;
     if (command.type === 'RegisterCompany') {
       const { name, externalKey } = command;
-      return status === 'unregistered'
-        ? [{ type: 'CompanyRegistered', data: { companyId, name, externalKey } }]
-        : [];
+      if (status !== 'unregistered') return [];
+      const registered = { type: 'CompanyRegistered', data: { companyId, name, externalKey } } as const;
+      return [registered, ...retentionEvents(companyId, logRetentionDays, command.logRetentionDays)];
     }
     if (status === 'unregistered') throw new DomainError('company_not_found');
     switch (command.type) {
@@ -48,6 +65,8 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return canonicalJson(prices) === canonicalJson(command.prices)
           ? []
           : [{ type: 'PriceTableChanged', data: { companyId, prices: command.prices } }];
+      case 'ChangeLogRetention':
+        return retentionEvents(companyId, logRetentionDays, command.days);
       // A company's runs are not its own: whether one is going on is not known here.
       case 'ChangeBudget':
         return changeBudget(budget, command.budget, command.spending, false).map((change) =>
@@ -72,6 +91,8 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
         return { ...state, status: 'paused', revision };
       case 'PriceTableChanged':
         return { ...state, prices: event.data.prices, revision };
+      case 'LogRetentionChanged':
+        return { ...state, logRetentionDays: event.data.days, revision };
       case 'CompanyBudgetChanged':
         return withBudget(state, { kind: 'changed', budget: event.data.budget });
       case 'CompanyBudgetWarned':
@@ -88,6 +109,10 @@ export const companyDecider: Decider<CompanyState, CompanyCommand, CompanyEvent>
     }
   },
 };
+
+function retentionEvents(companyId: string, before: number | null, days: number | null): CompanyEvent[] {
+  return days === before ? [] : [{ type: 'LogRetentionChanged', data: { companyId, days } }];
+}
 
 function budgetEvent(companyId: string, change: BudgetChange): CompanyEvent {
   switch (change.kind) {

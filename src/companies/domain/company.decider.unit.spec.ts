@@ -18,10 +18,32 @@ const pause = { type: 'PauseCompany', at, companyId } as const;
 const resume = { type: 'ResumeCompany', at, companyId } as const;
 
 test('is registered once', () => {
-  const register = { type: 'RegisterCompany', at, companyId, name: 'Acme', externalKey: 'acme' } as const;
+  const register = {
+    type: 'RegisterCompany',
+    at,
+    companyId,
+    name: 'Acme',
+    externalKey: 'acme',
+    logRetentionDays: null,
+  } as const;
   given().when(register).then(registered);
+  given()
+    .when({ ...register, logRetentionDays: 30 })
+    .then(registered, { type: 'LogRetentionChanged', data: { companyId, days: 30 } });
   given(registered).when(register).thenNothing();
   given(registered, paused).when(register).thenNothing();
+});
+
+test('how long output is kept is changed where it is another time', () => {
+  const change = (days: number | null) => ({ type: 'ChangeLogRetention', at, companyId, days }) as const;
+  const changed = (days: number | null): CompanyEvent => ({
+    type: 'LogRetentionChanged',
+    data: { companyId, days },
+  });
+  given(registered).when(change(30)).then(changed(30));
+  given(registered, changed(30)).when(change(30)).thenNothing();
+  given(registered, changed(30)).when(change(null)).then(changed(null));
+  given(registered).when(change(null)).thenNothing();
 });
 
 test('is paused and resumed, each where that changes anything', () => {

@@ -17,6 +17,8 @@ export type CompanyEvent =
   | DomainEvent<'CompanyBudgetRestored', { companyId: string; reason: RestoreReason }>
   /** The whole table: what was in the one before and is not in it is no longer a price of the company's. */
   | DomainEvent<'PriceTableChanged', { companyId: string; prices: readonly ModelPrice[] }>
+  /** How long the output of its runs is kept after their end, in days; null: for ever, as without the event. */
+  | DomainEvent<'LogRetentionChanged', { companyId: string; days: number | null }>
   | AccessTokenEvent;
 
 /** How the data of each is formed, and was before (see `CONTRIBUTING.md`, "Change an event"). */
@@ -29,6 +31,7 @@ export const companyEventShapes: ShapesOf<CompanyEvent> = {
   CompanyBudgetExceeded: FIRST_SHAPE,
   CompanyBudgetRestored: FIRST_SHAPE,
   PriceTableChanged: FIRST_SHAPE,
+  LogRetentionChanged: FIRST_SHAPE,
   AccessTokenCreated: FIRST_SHAPE,
   AccessTokenRevoked: FIRST_SHAPE,
 };

@@ -17,6 +17,8 @@ export interface CompanyDocument {
   /** As people want it; the budget may stop it all the same. */
   status: 'active' | 'paused';
   createdAt: string;
+  /** How long the output of its runs is kept after their end; null: for ever. */
+  logRetentionDays: number | null;
   budget: BudgetStanding;
   /** Of the newest UTC month in which anything was booked or started. */
   spent: Spending;
@@ -29,13 +31,14 @@ type Handled =
 
 export const companiesProjection: Projection<CompanyDocument, Handled> = {
   name: 'companies',
-  version: 2,
+  version: 3,
   fields: {},
   indexes: [],
   handles: [
     'CompanyRegistered',
     'CompanyPaused',
     'CompanyResumed',
+    'LogRetentionChanged',
     'CompanyBudgetChanged',
     'CompanyBudgetWarned',
     'CompanyBudgetExceeded',
@@ -48,7 +51,7 @@ export const companiesProjection: Projection<CompanyDocument, Handled> = {
   evolve(document, { event, metadata: { at } }) {
     if (event.type === 'CompanyRegistered') {
       const { companyId, name, externalKey } = event.data;
-      const nothing = { budget: NO_BUDGET, spent: noSpending(monthOf(at)) };
+      const nothing = { logRetentionDays: null, budget: NO_BUDGET, spent: noSpending(monthOf(at)) };
       return { id: companyId, name, externalKey, status: 'active', createdAt: at, ...nothing };
     }
     if (!document) throw new Error(`${event.type} of a company that was never registered`);
@@ -66,6 +69,8 @@ function changed(
       return { status: 'paused' };
     case 'CompanyResumed':
       return { status: 'active' };
+    case 'LogRetentionChanged':
+      return { logRetentionDays: event.data.days };
     case 'CompanyBudgetChanged':
       return { budget: afterChange(budget, { kind: 'changed', budget: event.data.budget }) };
     case 'CompanyBudgetWarned':

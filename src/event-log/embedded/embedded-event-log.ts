@@ -6,7 +6,7 @@ import { systemClock } from '../../kernel/clock';
 import type { EventToAppend, Position, Revision, StoredEvent } from '../../kernel/event';
 import type { Appended, EventLog, FollowBatch, FollowOptions, ReadOptions } from '../event-log';
 import { FollowInterrupted, LogClosed, LogUnavailable, RevisionConflict } from '../event-log';
-import { categoryOf } from '../../kernel/streams';
+import { categoryOf, LOG_CATEGORY } from '../../kernel/streams';
 import { GroupCommit } from '../../sqlite/group-commit';
 import type { Writer, WriterAccess } from '../../sqlite/writer';
 import { WriterThread } from '../../sqlite/writer-thread';
@@ -16,7 +16,7 @@ import { EventReader } from './event-reader';
 import type { StreamEvents } from './recent-events';
 import { RecentEvents } from './recent-events';
 import { RecentPages } from './recent-pages';
-import type { LogHead, StreamQuery, WriteOutcome, WriteRequest } from './store-messages';
+import type { LogHead, Scavenged, StreamQuery, WriteOutcome, WriteRequest } from './store-messages';
 
 const MAX_STREAM_PAGE_ROWS = 256;
 const LAST_REVISION: Revision = Number.MAX_SAFE_INTEGER;
@@ -71,6 +71,7 @@ export class EmbeddedEventLog implements EventLog {
       case 'conflict':
         throw new RevisionConflict(stream, expected, outcome.actual);
       case 'maxAgeSet':
+      case 'scavenged':
         throw new Error(`an append to ${stream} was taken for something else`);
     }
   }
@@ -114,18 +115,37 @@ export class EmbeddedEventLog implements EventLog {
     return BigInt(this.known);
   }
 
-  /** Whether there is an event at the position. It can be missing where the log has lost its end. */
+  /** Whether there is an event at the position, or was one that has aged out. It can be missing where the log has lost its end. */
   has(position: Position): boolean {
     return this.guarded(() => this.reader.has(Number(position)));
   }
 
   /**
-   * Events whose `at` is longer ago are no longer read. They are not removed from the file, and followers still get
-   * them.
+   * The age of an event is that of its `at`. Streams of raw log bytes are removed from their file (`EmbeddedLogUpkeep`) once all
+   * of their events have aged out.
    */
-  async setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
+  async setMaxAge(stream: string, maxAgeSec: number | null): Promise<void> {
     this.recent.hide(stream);
     await this.write({ stream, category: categoryOf(stream), maxAgeSec });
+  }
+
+  /** Whether there is something for `scavenge` to do. */
+  get needsScavenging(): boolean {
+    return this.guarded(() => this.reader.needsScavenging(this.clock.now().getTime()));
+  }
+
+  /**
+   * Takes one step of removing what has aged out, and of giving its room back to the disk. Appends of the same moment
+   * are written together with it.
+   *
+   * @param maxBytes about how much it removes, and how much room it gives back
+   * @throws LogUnavailable
+   */
+  async scavenge(maxBytes: number): Promise<Scavenged> {
+    const outcome = await this.write({ category: LOG_CATEGORY, nowMs: this.clock.now().getTime(), maxBytes });
+    if (outcome.kind !== 'scavenged') throw new Error('a step of scavenging was taken for something else');
+    this.pages.clear();
+    return outcome;
   }
 
   /** Commits what waits, then closes. */
@@ -180,14 +200,17 @@ export class EmbeddedEventLog implements EventLog {
       .submit(request)
       .catch((cause: unknown) => ({ kind: 'failed', cause }) as const);
     if (outcome.kind !== 'failed') return outcome;
-    throw new LogUnavailable(`${request.stream} could not be written`, { cause: outcome.cause });
+    const what = 'stream' in request ? request.stream : 'the event log';
+    throw new LogUnavailable(`${what} could not be written`, { cause: outcome.cause });
   }
 
   /** Before anybody hears of a group, its events are among the recent ones. */
   private remember(requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]): void {
-    for (const [index, outcome] of outcomes.entries()) {
-      const events = this.underWay.get(requests[index]!);
-      if (events && outcome.kind === 'appended') this.recent.add(requests[index]!.stream, events, outcome);
+    for (const [index, request] of requests.entries()) {
+      const [events, outcome] = [this.underWay.get(request), outcomes[index]!];
+      if (events && 'events' in request && outcome.kind === 'appended') {
+        this.recent.add(request.stream, events, outcome);
+      }
     }
   }
 

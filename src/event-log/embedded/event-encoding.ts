@@ -36,7 +36,7 @@ export function decodeRow(row: EventRow): StoredEvent {
 
 /** About how much memory a request takes. */
 export function bytesOf(request: WriteRequest): number {
-  if (!('events' in request)) return request.stream.length;
+  if (!('events' in request)) return 0;
   return request.events.reduce((sum, { data, metadata }) => sum + data.length + metadata.length, 0);
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from '../../sqlite/sqlite';
+import { vacantPages } from '../../sqlite/shrinking';
 import { prepareReadingStatements } from './event-statements';
 import type { CategoryFilter, EventRow, LogPage, StreamPage, StreamQuery } from './store-messages';
 
@@ -29,6 +30,16 @@ export class EventFileReader {
 
   has(position: number): boolean {
     return this.statements.atPosition.get(position) !== undefined;
+  }
+
+  /** 0 where there is no event. */
+  lastPosition(): number {
+    return (this.statements.lastPosition.get() as { position: number }).position;
+  }
+
+  /** Whether there is something for a scavenger to do: events that have aged out, or room to be given back. */
+  needsScavenging(nowMs: number): boolean {
+    return this.statements.aged.get(nowMs) !== undefined || vacantPages(this.db) > 0;
   }
 
   close(): void {

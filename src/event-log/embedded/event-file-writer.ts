@@ -1,14 +1,17 @@
 import type { Revision } from '../../kernel/event';
 import { NO_STREAM } from '../../kernel/event';
 import type { Database } from '../../sqlite/sqlite';
+import { foldBack } from '../../sqlite/shrinking';
 import { closeDatabase } from '../../sqlite/sqlite';
 import { prepareWritingStatements } from './event-statements';
 import { LruMap } from '../../kernel/lru-map';
+import { EventScavenger } from './event-scavenger';
 import { EVENT_FILE_SCHEMA } from './schema';
 import type {
   AppendOutcome,
   AppendRequest,
   EncodedEvent,
+  MaxAgeRequest,
   WriteOutcome,
   WriteRequest,
 } from './store-messages';
@@ -29,10 +32,12 @@ export class EventFileWriter {
   private readonly heads = new LruMap<string, StreamHead>(MAX_CACHED_HEADS);
   /** Types are literals of the code, so all of them fit into memory. */
   private readonly typeIds = new Map<string, number>();
+  private readonly scavenger: EventScavenger;
 
   constructor(private readonly db: Database) {
     db.exec(EVENT_FILE_SCHEMA);
     this.statements = prepareWritingStatements(db);
+    this.scavenger = new EventScavenger(db);
   }
 
   /** 0 where there is no event. */
@@ -51,6 +56,7 @@ export class EventFileWriter {
       this.statements.begin.run();
       const outcomes = requests.map((request) => this.write(request, takePosition));
       this.statements.commit.run();
+      if (requests.some((request) => 'maxBytes' in request)) foldBack(this.db);
       return outcomes;
     } catch (error) {
       this.heads.clear();
@@ -68,7 +74,14 @@ export class EventFileWriter {
 
   private write(request: WriteRequest, takePosition: () => number): WriteOutcome {
     if ('events' in request) return this.append(request, takePosition);
-    this.statements.setMaxAge.run(request.stream, request.maxAgeSec);
+    if ('maxBytes' in request) return { kind: 'scavenged', ...this.scavenger.step(request) };
+    return this.setMaxAge(request);
+  }
+
+  private setMaxAge({ stream, maxAgeSec }: MaxAgeRequest): WriteOutcome {
+    this.statements.setMaxAge.run(stream, maxAgeSec);
+    if (maxAgeSec === null) this.statements.forgetAge.run(stream);
+    else this.statements.lookAtAge.run(stream);
     return { kind: 'maxAgeSet' };
   }
 

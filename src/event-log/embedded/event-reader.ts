@@ -39,9 +39,17 @@ export class EventReader {
     return { rows: rows.sort((a, b) => a.position - b.position), reached: events.reached };
   }
 
-  /** Whether there is an event at the position. */
+  /**
+   * Whether there is an event at the position, or was one that has aged out. What has aged out is long past, and stands
+   * before the ends of both files; what a file has lost with its end does not.
+   */
   has(position: number): boolean {
-    return this.events.has(position) || this.chunks.has(position);
+    if (this.events.has(position) || this.chunks.has(position)) return true;
+    return position < Math.min(this.events.lastPosition(), this.chunks.lastPosition());
+  }
+
+  needsScavenging(nowMs: number): boolean {
+    return this.chunks.needsScavenging(nowMs);
   }
 
   close(): void {

@@ -36,6 +36,27 @@ export function prepareWritingStatements(db: Database) {
     setMaxAge: db.prepare(`
       INSERT INTO streams (name, max_age_sec) VALUES (?, ?)
       ON CONFLICT (name) DO UPDATE SET max_age_sec = excluded.max_age_sec`),
+    /** Due at once: whoever scavenges finds out when it really is. */
+    lookAtAge: db.prepare(`
+      INSERT OR REPLACE INTO ageing (stream_id, due_ms) SELECT id, 0 FROM streams WHERE name = ?`),
+    forgetAge: db.prepare('DELETE FROM ageing WHERE stream_id = (SELECT id FROM streams WHERE name = ?)'),
+  };
+}
+
+/** What it takes to remove what has aged out, prepared once. */
+export function prepareScavengingStatements(db: Database) {
+  return {
+    nextDue: db.prepare(`
+      SELECT a.stream_id AS id, s.max_age_sec * 1000 AS maxAgeMs
+      FROM ageing a JOIN streams s ON s.id = a.stream_id WHERE a.due_ms <= ? ORDER BY a.due_ms LIMIT 1`),
+    last: db.prepare(`
+      SELECT revision, at_ms AS atMs FROM events WHERE stream_id = ? ORDER BY revision DESC LIMIT 1`),
+    oldest: db.prepare(`
+      SELECT position, octet_length(data) + octet_length(metadata) AS bytes
+      FROM events WHERE stream_id = ? AND revision < ? ORDER BY revision LIMIT ?`),
+    remove: db.prepare('DELETE FROM events WHERE position = ?'),
+    lookAgain: db.prepare('UPDATE ageing SET due_ms = ? WHERE stream_id = ?'),
+    done: db.prepare('DELETE FROM ageing WHERE stream_id = ?'),
   };
 }
 
@@ -43,6 +64,8 @@ export function prepareWritingStatements(db: Database) {
 export function prepareReadingStatements(db: Database) {
   return {
     atPosition: db.prepare('SELECT 1 FROM events WHERE position = ?'),
+    lastPosition: db.prepare('SELECT coalesce(max(position), 0) AS position FROM events'),
+    aged: db.prepare('SELECT 1 FROM ageing WHERE due_ms <= ? LIMIT 1'),
     all: db.prepare(`${LOG_RANGE} ORDER BY e.position`),
     only: db.prepare(`${LOG_RANGE} AND e.category IN (SELECT value FROM json_each(?)) ORDER BY e.position`),
     except: db.prepare(

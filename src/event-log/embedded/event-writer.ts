@@ -21,7 +21,7 @@ export class EventWriter implements Writer<WriteRequest, WriteOutcome, LogHead> 
   static open(folder: string): EventWriter {
     return new EventWriter(
       openDatabase(eventsFile(folder), 'FULL', LOG_CHECKPOINT_PAGES),
-      openDatabase(chunksFile(folder), 'FULL', CHUNK_CHECKPOINT_PAGES),
+      openDatabase(chunksFile(folder), 'FULL', CHUNK_CHECKPOINT_PAGES, true),
     );
   }
 

@@ -27,19 +27,37 @@ export interface AppendRequest {
 export interface MaxAgeRequest {
   stream: string;
   category: string;
-  maxAgeSec: number;
+  maxAgeSec: number | null;
 }
 
-export type WriteRequest = AppendRequest | MaxAgeRequest;
+/** Removes some of what has aged out, and gives some of the room back: one small step of many. */
+export interface ScavengeRequest {
+  /** Whose file it is about. */
+  category: string;
+  /** What the age of events is measured against. */
+  nowMs: number;
+  /** About how much is removed at most. */
+  maxBytes: number;
+}
+
+export type WriteRequest = AppendRequest | MaxAgeRequest | ScavengeRequest;
 
 export type AppendOutcome =
   /** `ages`: the stream has a maximum age. */
   | { kind: 'appended'; revision: Revision; positions: readonly number[]; ages: boolean }
   | { kind: 'conflict'; actual: Revision };
 
+export interface Scavenged {
+  /** How many events are gone, */
+  events: number;
+  /** and how large they were. */
+  bytes: number;
+}
+
 export type WriteOutcome =
   | AppendOutcome
   | { kind: 'maxAgeSet' }
+  | ({ kind: 'scavenged' } & Scavenged)
   /** The transaction failed, so it is unknown whether the events are on disk. */
   | { kind: 'failed'; cause: unknown };
 

@@ -157,10 +157,11 @@ export class EventstoredbEventLog implements EventLog {
     }
   }
 
-  async setMaxAge(stream: string, maxAgeSec: number): Promise<void> {
+  async setMaxAge(stream: string, maxAgeSec: number | null): Promise<void> {
     this.assertOpen();
+    const metadata = maxAgeSec === null ? {} : { maxAge: maxAgeSec };
     try {
-      await inTime(this.client.setStreamMetadata(this.names.write(stream), { maxAge: maxAgeSec }), ANSWER_MS);
+      await inTime(this.client.setStreamMetadata(this.names.write(stream), metadata), ANSWER_MS);
     } catch (error) {
       throw failure(error, `the maximum age of ${stream} may or may not have been set`);
     }

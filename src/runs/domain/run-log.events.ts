@@ -55,6 +55,11 @@ export type LogFinalizedData = {
   recordedBytes: number;
   /** Over the recorded combined log. */
   logSha256: string;
+  /**
+   * The chain's hash of the event before: by it this one can still be verified when that has aged out. Missing in logs
+   * that were finalized before retention was.
+   */
+  previousHash?: string;
 };
 
 export function encodeLogChunk(header: LogChunkHeader, bytes: Uint8Array): Uint8Array {

@@ -12,6 +12,7 @@ export interface Company {
   externalKey: string | null;
   status: string;
   createdAt: string;
+  logRetentionDays: number | null;
 }
 
 export interface Agent {

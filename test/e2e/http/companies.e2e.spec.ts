@@ -30,6 +30,7 @@ test('a company is created and read back', async () => {
     externalKey: 'acme',
     status: 'active',
     createdAt: expect.stringMatching(ISO_TIME),
+    logRetentionDays: null,
   });
   expect(BigInt(answer.headers['reveille-position'] as string)).toBeGreaterThan(0n);
   expect(await get(server, `/v1/companies/${company.id}`)).toEqual(company);
