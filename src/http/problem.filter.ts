@@ -37,7 +37,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'bad_request',
   404: 'route_not_found',
   413: 'payload_too_large',
-  414: 'route_not_found',
+  414: 'uri_too_long',
   415: 'unsupported_media_type',
 };
 
@@ -53,7 +53,9 @@ export function domainErrorOf(thrown: unknown): DomainError {
   }
   const status = thrown instanceof HttpException ? thrown.getStatus() : statusCodeOf(thrown);
   const code = status === undefined ? undefined : codeOfStatus[status];
-  return code ? new DomainError(code, (thrown as Error).message) : new DomainError('internal');
+  if (code === undefined) return new DomainError('internal');
+  // The router repeats the whole of it.
+  return code === 'uri_too_long' ? new DomainError(code) : new DomainError(code, (thrown as Error).message);
 }
 
 function statusCodeOf(thrown: unknown): number | undefined {

@@ -3,11 +3,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { Namespace, Server, ServerOptions } from 'socket.io';
 import type { Gate } from '../auth/gate';
-
-/** Clients send subscriptions, nothing else. */
-const MAX_RECEIVED_BYTES = 16 * 1024;
-/** For a connection to say which namespace it wants, with its token. */
-const CONNECT_MS = 10_000;
+import { liveLimits } from '../http/limits';
 
 /** Socket.IO on the server's own port: closed to web pages of others, and to everything but the namespaces there are. */
 export class LiveSocketAdapter extends IoAdapter {
@@ -22,8 +18,8 @@ export class LiveSocketAdapter extends IoAdapter {
     const server = super.createIOServer(port, {
       ...options,
       serveClient: false,
-      maxHttpBufferSize: MAX_RECEIVED_BYTES,
-      connectTimeout: CONNECT_MS,
+      maxHttpBufferSize: liveLimits.messageBytes,
+      connectTimeout: liveLimits.connectMs,
       allowRequest: (
         { headers }: IncomingMessage,
         answer: (error: string | null, isFine: boolean) => void,

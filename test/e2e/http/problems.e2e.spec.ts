@@ -166,9 +166,9 @@ describe('routes', () => {
     },
   );
 
-  test('a very long id is of nobody', async () => {
+  test('a very long id is none: 414', async () => {
     const answer = await server.api('GET', `/v1/agents/${'a'.repeat(5_000)}`);
-    expectProblem(answer, 404, 'route_not_found');
+    expectProblem(answer, 414, 'uri_too_long');
   });
 });
 
