@@ -16,7 +16,8 @@ import { AdaptersUnusable, loadAdapters } from './adapters/load-adapters';
 import type { Config } from './config';
 import { ConfigError } from './config';
 import { DataFolder } from './data-folder';
-import { answerBrokenRequest } from './http/broken-request';
+import { limitedServer, protectAnswers } from './http/http-server';
+import { acceptJsonOnly } from './http/json-body';
 import { domainErrorOf, ProblemFilter, sendProblem } from './http/problem.filter';
 import { requestIdOf } from './http/request-id';
 import { observeRequests } from './http/request-log';
@@ -25,9 +26,6 @@ import { systemClock, TestClock } from './kernel/clock';
 import type { ErrorCode } from './kernel/errors';
 import { LiveSocketAdapter } from './live/live-socket.adapter';
 import { builtInAdapters, Node } from './node';
-
-/** A wakeup, payload and context included, must fit into one append (1 MiB at the smallest backend). */
-const BODY_LIMIT_BYTES = 512 * 1024;
 
 export interface RunningServer {
   url: string;
@@ -120,17 +118,11 @@ async function createApp(
 ): Promise<{ app: NestFastifyApplication; routes: readonly string[] }> {
   const routes: string[] = [];
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT_BYTES,
+    ...limitedServer,
     forceCloseConnections: true,
-    // A name that is too long is to be refused by whoever knows names, with a problem document.
-    routerOptions: { maxParamLength: 2_000 },
     // What the router refuses reaches no filter: a path that is too long, or cannot be decoded.
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
       sendProblem(reply, domainErrorOf(error)),
-    // What is no HTTP does not even reach the router.
-    clientErrorHandler: answerBrokenRequest,
-    // The gate asks for it, and refuses with a problem document.
-    http: { requireHostHeader: false },
     genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
   });
   observeRequests(adapter.getInstance(), { logger, onRefused: (code) => countRefusal(node, code) });
@@ -150,27 +142,12 @@ async function createApp(
   app.useGlobalGuards(new AccessGuard(node.directory));
   app.useWebSocketAdapter(new LiveSocketAdapter(app, gate));
   await app.init();
+  protectAnswers(app.getHttpServer());
   return { app, routes };
 }
 
 function countRefusal({ metrics }: Node, code: ErrorCode): void {
   metrics.record({ name: 'reveille_refusals_total', labels: { code }, value: 1 });
-}
-
-/**
- * JSON, under the names that it goes by. `curl -X POST -H 'Content-Type: application/json'` without a body is a request
- * with nothing to say, not a bad one.
- */
-function acceptJsonOnly(app: NestFastifyApplication): void {
-  const fastify = app.getHttpAdapter().getInstance();
-  fastify.removeContentTypeParser('text/plain');
-  const strict = fastify.getDefaultJsonParser('error', 'error');
-  for (const type of ['application/json', 'application/merge-patch+json']) {
-    app.useBodyParser(type, { bodyLimit: BODY_LIMIT_BYTES }, (request, body, done) => {
-      if (body.length === 0) done(null, undefined);
-      else void strict(request as never, body.toString('utf8'), done);
-    });
-  }
 }
 
 function urlOf(host: string, { port }: AddressInfo): string {

@@ -16,6 +16,32 @@ export function fillFromContext(
   );
 }
 
+/**
+ * The same for the arguments of a program. A value stays inside its argument, whatever is in it: no shell sees it. Nor does
+ * it make an option of what was configured as a value: whoever wakes an agent decides about its context, and not about
+ * what is executed. After `--` programs take everything for values.
+ *
+ * @throws Error that names the argument
+ */
+export function fillArguments(
+  templates: readonly string[],
+  context: Readonly<Record<string, unknown>>,
+): string[] {
+  const endOfOptions = templates.indexOf('--');
+  return templates.map((template, index) => {
+    const filled = fillFromContext(template, context);
+    const problem = argumentProblem(template, filled, endOfOptions >= 0 && index > endOfOptions);
+    if (problem !== null) throw new Error(`argument ${index + 1} ${problem}`);
+    return filled;
+  });
+}
+
+function argumentProblem(template: string, filled: string, isAfterOptions: boolean): string | null {
+  if (filled.includes('\0')) return 'contains a NUL character, which no program can be given';
+  if (isAfterOptions || !filled.startsWith('-') || template.startsWith('-')) return null;
+  return 'begins with "-" by what the context says, and would be an option: configure "--" before it, or --name={{context.x}}';
+}
+
 /** The same in all texts of a JSON value; the names of its fields stay as they are. */
 export function fillJsonFromContext(value: unknown, context: Readonly<Record<string, unknown>>): unknown {
   if (typeof value === 'string') return fillFromContext(value, context);

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { checkUrl } from '../http/http-server';
 import { domainErrorOf, sendProblem } from '../http/problem.filter';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
@@ -46,6 +47,7 @@ export class Gate {
   async check(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
     try {
       const { headers, url } = request;
+      checkUrl(url);
       const path = url.split('?', 1)[0]!;
       if (OPEN_PATHS.test(path)) this.checkOrigin(headers);
       else request.principal = await this.admit(headers, bearerOf(headers));

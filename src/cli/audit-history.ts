@@ -66,7 +66,9 @@ function show({ position, at, agent, runtimeState, run, spend }: AsOfAnswer): vo
   if (spend) {
     printDetails({ ...asOf, spent: dollars(spend.totalMicros) });
     printLines(
-      spend.items.map(({ key, costMicros, runs }) => `  ${key}  ${dollars(costMicros)}  ${runs} runs`),
+      spend.items.map(
+        ({ key, costMicros, runs }) => `  ${printable(key)}  ${dollars(costMicros)}  ${runs} runs`,
+      ),
     );
   }
 }

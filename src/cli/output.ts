@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Column } from './table';
 import { detailLines, tableLines } from './table';
+import { TerminalText } from './terminal-text';
 
 /** Standard output is the answer; everything that is only said about it goes to standard error. */
 export function printLines(lines: readonly string[]): void {
@@ -23,7 +24,16 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Writes bytes as they are, no faster than they are read. */
-export async function printBytes(bytes: Uint8Array): Promise<void> {
+/**
+ * Writes what an agent has written, no faster than it is read: byte for byte, but on a terminal without what a terminal
+ * would obey.
+ */
+export async function printOutput(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  const terminal = process.stdout.isTTY ? new TerminalText() : null;
+  for await (const bytes of pieces) await write(terminal?.push(bytes) ?? bytes);
+  if (terminal) await write(terminal.flush());
+}
+
+async function write(bytes: Uint8Array): Promise<void> {
   if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }

@@ -19,6 +19,7 @@ import type { StartServer } from './serve';
 import { addServeCommand } from './serve.command';
 import { addSecretCommands } from './secret.commands';
 import { addStatusCommand } from './status.command';
+import { printable } from './text';
 import { addTokenCommands } from './token.commands';
 import { addWakeCommands } from './wake.command';
 import { addWakeupCommands } from './wakeup.commands';
@@ -79,11 +80,11 @@ function report(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   if (error instanceof ReveilleError) return report(explained(error));
   if (error instanceof CliError) {
-    say(`error: ${error.message}`);
+    say(`error: ${printable(error.message)}`);
     return error.exitCode;
   }
   if (error instanceof ConfigError) {
-    say(`error: ${error.message}`);
+    say(`error: ${printable(error.message)}`);
     return ExitCode.usage;
   }
   say(`This is a fault of Reveille's own: ${error instanceof Error ? error.stack : String(error)}`);

@@ -13,7 +13,7 @@ import {
 } from './client-command';
 import { messageLine } from './events.command';
 import { ExitCode } from './failures';
-import { printBytes, printDetails, printJson, printLines, printTable } from './output';
+import { printOutput, printDetails, printJson, printLines, printTable } from './output';
 import { outcomeText } from './run-text';
 import { ago, byteCount, clockTime, dollars, printable, took } from './text';
 
@@ -142,7 +142,7 @@ async function log(runId: string, options: LogOptions): Promise<void> {
   if (options.json) return printJson(await api.logPage(runId, { stream, offset }));
   const place = { stream, offset };
   const output = options.follow ? api.followLog(runId, place) : api.log(runId, place);
-  for await (const bytes of output) await printBytes(bytes);
+  await printOutput(output);
 }
 
 function show(run: RunView, { json }: ClientOptions): void {

@@ -48,7 +48,7 @@ export async function serve(
   { flags, configFile, demo, once }: ServeOptions,
 ): Promise<ExitCode> {
   const config = readConfig(flags, undefined, configFile);
-  warn(config);
+  warn(config, flags);
   // Whoever only wants to know the address may close his end of the pipe.
   process.stdout.on('error', () => undefined);
   const { stop, hurry } = stopSignals();
@@ -66,10 +66,15 @@ export async function serve(
   return asTold ? ExitCode.ok : ExitCode.failed;
 }
 
-function warn({ auth }: Config): void {
+function warn({ auth }: Config, { mongodbUrl, eventstoredbUrl }: ServeOptions['flags']): void {
   if (auth === 'none') {
     say(
       'warning: --auth none: every program on this machine can drive this server, and run commands as its user',
+    );
+  }
+  if ([mongodbUrl, eventstoredbUrl].some((url) => url?.includes('@'))) {
+    say(
+      'warning: every user of this machine can read a password on a command line: set MONGODB_URL or EVENTSTOREDB_URL',
     );
   }
   if (process.platform !== 'linux') {

@@ -1,8 +1,11 @@
 /** How values look to people. */
 
-/** What others have written must not move the cursor or colour the screen, nor break a line of a table. */
+/**
+ * What others have written must not move the cursor or colour the screen, break a line of a table, or show its letters
+ * in another order than they have.
+ */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ');
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu, ' ');
 }
 
 /** `12s ago`; `-` for null. */

@@ -57,3 +57,7 @@ test.each([
 test('what others have written stays on its line and leaves the screen alone', () => {
   expect(printable('a\r\nb\u001b[31mc\u0007 ✓')).toBe('a b [31mc  ✓');
 });
+
+test('marks that reorder text, and other ends of lines, are blanks as well', () => {
+  expect(printable('a\u202eb\u2066c\u2028d\u200fe')).toBe('a b c d e');
+});

@@ -6,7 +6,7 @@ import type { ClientOptions } from './client-command';
 import { clientCommand, clientFor, jsonObject, wholeNumber } from './client-command';
 import { decisionText } from './decision';
 import { ExitCode } from './failures';
-import { printBytes, printJson, printLines, say } from './output';
+import { printOutput, printJson, printLines, say } from './output';
 import { outcomeText } from './run-text';
 import { printable } from './text';
 
@@ -65,7 +65,7 @@ async function wake(agentId: string, options: WakeOptions, invoke: boolean): Pro
   }
   const tell = follow ? say : (line: string) => printLines([line]);
   if (!json) tell(decisionText(answer));
-  if (follow) await printOutput(api, answer);
+  if (follow) await printRunOutput(api, answer);
   const wakeup = await api.untilSettled(answer.wakeup.id);
   const run = wakeup.runId === null ? null : await api.run(wakeup.runId);
   if (json) printJson({ wakeup, run, position: answer.position });
@@ -87,10 +87,10 @@ function requestOf(options: WakeOptions): WakeRequest {
   };
 }
 
-async function printOutput(api: ReveilleClient, { wakeup }: WakeAnswer): Promise<void> {
+async function printRunOutput(api: ReveilleClient, { wakeup }: WakeAnswer): Promise<void> {
   const { runId } = await api.untilRun(wakeup.id);
   if (runId === null) return;
-  for await (const bytes of api.followLog(runId)) await printBytes(bytes);
+  await printOutput(api.followLog(runId));
 }
 
 function endText(wakeup: WakeupView, run: RunView | null): string {

@@ -27,7 +27,8 @@ export function answerBrokenRequest({ code = '', message }: NodeJS.ErrnoExceptio
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-      'Content-Type: application/problem+json\r\n' +
+      'Content-Type: application/problem+json\r\nCache-Control: no-store\r\n' +
+      'X-Content-Type-Options: nosniff\r\n' +
       `Content-Length: ${Buffer.byteLength(body)}\r\n` +
       `Connection: close\r\n\r\n${body}`,
   );

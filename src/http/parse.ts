@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { DomainError } from '../kernel/errors';
+import { httpLimits } from './limits';
 
-/** Whatever handles a value later (canonical JSON, templates) may go down as deep as the value does. */
-const MAX_DEPTH = 100;
-const TOO_DEEP = `body: nested deeper than ${MAX_DEPTH} levels`;
+/** Path and message, as `details.issues` has them. */
+interface Issue {
+  path: string;
+  message: string;
+}
 
 /**
  * Checks what a client has sent.
@@ -11,16 +14,20 @@ const TOO_DEEP = `body: nested deeper than ${MAX_DEPTH} levels`;
  * @throws DomainError `bad_request`; `details.field` is the path of the first wrong field, `details.issues` has all
  */
 export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  if (isDeeperThan(MAX_DEPTH, value))
-    throw new DomainError('bad_request', TOO_DEEP, { field: '', issues: [] });
+  const trouble = troubleIn(value, httpLimits.jsonDepth, '');
+  if (trouble !== null) throw refusalOf([trouble]);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues
-    .flatMap(flatten)
-    .map(({ path, message }) => ({ path: path.join('.'), message }));
+  const issues = parsed.error.issues.flatMap(flatten);
+  throw refusalOf(issues.map(({ path, message }) => ({ path: path.join('.'), message })));
+}
+
+/** As many of them as anybody reads: an answer is not to be many times what was asked. */
+function refusalOf(issues: readonly Issue[]): DomainError {
   const [first] = issues;
   const detail = first ? `${first.path || 'body'}: ${first.message}` : 'invalid';
-  throw new DomainError('bad_request', detail, { field: first?.path ?? '', issues });
+  const shown = issues.slice(0, httpLimits.issues);
+  return new DomainError('bad_request', detail, { field: first?.path ?? '', issues: shown });
 }
 
 interface Flat {
@@ -34,7 +41,26 @@ function flatten(issue: z.core.$ZodIssue): Flat[] {
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'unknown field' }));
 }
 
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
+/**
+ * What is wrong with a value wherever it is, before anybody has looked at what it says: that it is too deep (the
+ * field at the top that is so is named), or names the prototype of objects. Null: nothing.
+ */
+function troubleIn(value: unknown, levels: number, top: string): Issue | null {
+  if (typeof value !== 'object' || value === null) return null;
+  if (levels === 0) return { path: top, message: `nested deeper than ${httpLimits.jsonDepth} levels` };
+  for (const [name, inner] of Object.entries(value)) {
+    const field = levels === httpLimits.jsonDepth ? name : top;
+    if (namesPrototype(name, inner)) return { path: field, message: `"${name}" is no name for a field` };
+    const trouble = troubleIn(inner, levels - 1, field);
+    if (trouble !== null) return trouble;
+  }
+  return null;
+}
+
+/** `constructor` alone is a name like any other. */
+function namesPrototype(name: string, inner: unknown): boolean {
+  if (name === '__proto__') return true;
+  return (
+    name === 'constructor' && typeof inner === 'object' && inner !== null && Object.hasOwn(inner, 'prototype')
+  );
 }

@@ -37,7 +37,7 @@ const codeOfStatus: Readonly<Record<number, ErrorCode>> = {
   400: 'bad_request',
   404: 'route_not_found',
   413: 'payload_too_large',
-  414: 'route_not_found',
+  414: 'uri_too_long',
   415: 'unsupported_media_type',
 };
 
@@ -55,6 +55,8 @@ export function domainErrorOf(thrown: unknown): DomainError {
   const code = status === undefined ? undefined : codeOfStatus[status];
   if (code === undefined) return new DomainError('internal');
   const { message, code: reason } = thrown as Error & { code?: string };
+  // The router repeats the whole of it.
+  if (code === 'uri_too_long') return new DomainError(code);
   if (code !== 'bad_request') return new DomainError(code, message);
   // What Fastify refuses by itself is wrong with the URL, or with the body as a whole.
   if (reason === 'FST_ERR_BAD_URL') return new DomainError(code, `path: ${message}`, { field: 'path' });

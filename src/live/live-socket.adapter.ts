@@ -3,11 +3,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import type { Namespace, Server, ServerOptions } from 'socket.io';
 import type { Gate } from '../auth/gate';
+import { liveLimits } from '../http/limits';
 
-/** Clients send subscriptions, nothing else. */
-const MAX_RECEIVED_BYTES = 16 * 1024;
-/** For a connection to say which namespace it wants, with its token. */
-const CONNECT_MS = 10_000;
 /** So long a connection that is ended waits for its client to come and hear of it. */
 const LINGER_MS = 1_000;
 
@@ -24,8 +21,8 @@ export class LiveSocketAdapter extends IoAdapter {
     const server = super.createIOServer(port, {
       ...options,
       serveClient: false,
-      maxHttpBufferSize: MAX_RECEIVED_BYTES,
-      connectTimeout: CONNECT_MS,
+      maxHttpBufferSize: liveLimits.messageBytes,
+      connectTimeout: liveLimits.connectMs,
       allowRequest: (
         { headers }: IncomingMessage,
         answer: (error: string | null, isFine: boolean) => void,

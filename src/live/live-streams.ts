@@ -2,6 +2,7 @@ import type { Principal } from '../auth/principal';
 import { sees } from '../auth/principal';
 import type { EventLog } from '../event-log/event-log';
 import { FollowInterrupted, PositionGone } from '../event-log/event-log';
+import { liveLimits } from '../http/limits';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded, StoredEvent } from '../kernel/event';
@@ -96,6 +97,14 @@ export class LiveStreams {
     }
     if (cursor.position < head) await this.probe(cursor);
     return cursor;
+  }
+
+  /** Each socket and event stream costs memory, whoever opens it. @throws DomainError `too_many_streams` */
+  refuseTooMany({ key, companyId, runId }: Principal): void {
+    if (companyId === null) return;
+    const limit = runId === null ? liveLimits.streamsPerToken : liveLimits.streamsPerRun;
+    const open = this.sinks.get(key)?.sinks.size ?? 0;
+    if (open >= limit) throw new DomainError('too_many_streams', undefined, { limit });
   }
 
   /** Carries messages to one client until either side ends it. */

@@ -27,12 +27,13 @@ export class LiveController {
       const page = await this.live.page(scope, await this.live.begin(after ?? FROM_THE_BEGINNING), limit);
       return { ...page, items: page.items.map((message) => message.toJSON()) };
     }
+    this.live.refuseTooMany(principal);
     const from = await this.live.begin(headers['Last-Event-ID'] ?? after);
     const stream = new EventStream();
     const sink = this.live.openSink(stream, principal);
     stream.once('close', () => sink.end());
     this.live.follow(scope, from, sink).start();
-    void reply.header('Cache-Control', 'no-store').header('X-Accel-Buffering', 'no');
+    void reply.header('X-Accel-Buffering', 'no');
     return new StreamableFile(stream, { type: EVENT_STREAM });
   }
 }

@@ -1,9 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import type { OnModuleDestroy } from '@nestjs/common';
 import type { OnGatewayConnection, OnGatewayInit } from '@nestjs/websockets';
 import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { Namespace, Socket } from 'socket.io';
 import { Gate } from '../auth/gate';
 import type { Principal } from '../auth/principal';
+import { liveLimits } from '../http/limits';
 import { parse } from '../http/parse';
 import { domainErrorOf } from '../http/problem.filter';
 import { DomainError } from '../kernel/errors';
@@ -14,7 +16,6 @@ import type { LiveSink } from './live-sink';
 import { LiveStreams } from './live-streams';
 import { SocketCarrier } from './socket-carrier';
 
-const MAX_SUBSCRIPTIONS = 100;
 /** For clients to hear that the server is stopping. */
 const LAST_WORDS_MS = 1_000;
 
@@ -38,13 +39,16 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
   constructor(
     private readonly live: LiveStreams,
     private readonly gate: Gate,
-  ) {}
+  ) {
+    // Each socket that is being closed listens to it.
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   /** Before a socket is connected; guards do not stand before connections. */
   afterInit(namespace: Namespace): void {
     namespace.use((socket, next) => {
       const { token } = socket.handshake.auth as { token?: unknown };
-      this.gate.admit(socket.handshake.headers, typeof token === 'string' ? token : undefined).then(
+      this.admit(socket, typeof token === 'string' ? token : undefined).then(
         (principal) => {
           this.principals.set(socket, principal);
           next();
@@ -116,13 +120,20 @@ export class LiveGateway implements OnGatewayInit<Namespace>, OnGatewayConnectio
     const scope = await this.live.scopeOf(principal, wanted);
     const from = await this.live.begin(after);
     const room = roomOf(scope);
-    if (!followers.has(room) && followers.size >= MAX_SUBSCRIPTIONS) {
-      throw new DomainError('bad_request', `a socket has at most ${MAX_SUBSCRIPTIONS} subscriptions`);
+    const { subscriptionsPerSocket } = liveLimits;
+    if (!followers.has(room) && followers.size >= subscriptionsPerSocket) {
+      throw new DomainError('bad_request', `a socket has at most ${subscriptionsPerSocket} subscriptions`);
     }
     followers.get(room)?.stop();
     const follower = this.live.follow(scope, from, sink, () => followers.values());
     followers.set(room, follower);
     return { position: `${from.position}`, follower };
+  }
+
+  private async admit({ handshake }: Socket, token: string | undefined): Promise<Principal> {
+    const principal = await this.gate.admit(handshake.headers, token);
+    this.live.refuseTooMany(principal);
+    return principal;
   }
 
   private refusalOf(error: unknown): object {

@@ -17,6 +17,13 @@ export const liveRoutes = routeTable('Live', {
         'text/event-stream': 'Messages for as long as the client stays: `id` is the cursor, `event` the type',
       }),
     },
-    errors: ['company_not_found', 'agent_not_found', 'run_not_found', 'position_past_head', 'position_gone'],
+    errors: [
+      'company_not_found',
+      'agent_not_found',
+      'run_not_found',
+      'position_past_head',
+      'position_gone',
+      'too_many_streams',
+    ],
   },
 });

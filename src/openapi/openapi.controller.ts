@@ -32,7 +32,7 @@ export class OpenApiController {
 
   @Handles(routes.getDocs)
   page(@Res({ passthrough: true }) reply: FastifyReply) {
-    void reply.header('Content-Security-Policy', docsPolicy).header('X-Content-Type-Options', 'nosniff');
+    void reply.header('Content-Security-Policy', docsPolicy);
     return new StreamableFile(this.openApi.page, { type: 'text/html; charset=utf-8' });
   }
 }

@@ -7,7 +7,7 @@ import type { ReportedEvent } from './reported-event';
 import type { RunEventInput } from './run-event-writer';
 import { messageOf } from './run-failure';
 import type { ParsedReport } from './run-report';
-import { reportOf, toMicros } from './run-report';
+import { MAX_NAME_LENGTH, reportOf, sessionIdSchema, toMicros } from './run-report';
 import type { RunSecrets } from './run-secrets';
 
 /** A look costs microseconds; what a call has cost has to be known before the next one is made. */
@@ -174,14 +174,14 @@ export class AgentOutput {
     const reported = {
       usage: { inputTokens, outputTokens, cachedInputTokens },
       costMicros: costUsd === undefined ? null : toMicros(costUsd),
-      ...this.deps.secrets.mask.texts({ provider, model }),
+      ...this.deps.secrets.mask.texts({ provider: nameOf(provider), model: nameOf(model) }),
       ...{ surchargeTokens, pricedLike },
     };
     return { eventType: 'usage', reported, payload: null };
   }
 
   private sessionOf(sessionId: string): ReportedEvent | null {
-    if (sessionId === this.sessionId) return null;
+    if (sessionId === this.sessionId || !sessionIdSchema.safeParse(sessionId).success) return null;
     this.sessionId = sessionId;
     const shown = this.deps.secrets.mask.text(sessionId);
     return {
@@ -196,4 +196,9 @@ export class AgentOutput {
     const text = shortened(this.deps.secrets.mask.text(message), MAX_MESSAGE_BYTES);
     return { eventType: 'note', level, message: text, payload: null };
   }
+}
+
+/** No longer than a name can be: a line has room for more than an event. */
+function nameOf(said: string | null): string | null {
+  return said === null ? null : said.slice(0, MAX_NAME_LENGTH);
 }

@@ -1,3 +1,4 @@
+import { isDeeperThan } from '../kernel/json-depth';
 import { messageOf } from './run-failure';
 
 /** What an agent may put into one field; more would make every reader of the log pay for it. */
@@ -33,9 +34,4 @@ export function shortened(text: string, maxBytes: number): string {
 export function jsonProblem(error: unknown): string {
   const place = / at position (\d+)/.exec(messageOf(error))?.[1];
   return place === undefined ? 'not JSON' : `not JSON at position ${place}`;
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }

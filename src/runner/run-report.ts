@@ -25,8 +25,16 @@ export const costUsdSchema = z
   .transform(toMicros)
   .refine(Number.isSafeInteger, 'is more than anybody could pay');
 
+/** The next run gets it as a variable, and programs as an argument: neither can hold every character. */
+export const sessionIdSchema = z
+  .string()
+  .min(1)
+  .max(1_000)
+  .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+
 /** Of a model or its provider. */
-export const modelName = z.string().max(200);
+export const MAX_NAME_LENGTH = 200;
+export const modelName = z.string().max(MAX_NAME_LENGTH);
 
 /** A refinement for what an agent reports. */
 export function withinLimits(limits: JsonLimits) {
@@ -42,7 +50,7 @@ const fields = {
   costUsd: costUsdSchema.nullish(),
   provider: modelName.nullish(),
   model: modelName.nullish(),
-  sessionId: z.string().min(1).max(1_000).nullish(),
+  sessionId: sessionIdSchema.nullish(),
   clearSession: z.boolean().nullish(),
   errorMessage: z.string().nullish(),
   resultJson: z.unknown().superRefine(withinLimits(RESULT_LIMITS)),

@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 
 /** A database handle with the `node:sqlite` API; Node 20's type definitions lack it, so the package's stand for both. */
@@ -19,6 +20,8 @@ export class DamagedFile extends Error {
   }
 }
 
+const OWNER_ONLY = 0o600;
+
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGE: readonly number[] = [11, 26];
 
@@ -39,6 +42,7 @@ export function openDatabase(
   canShrink = false,
 ): Database {
   const { DatabaseSync } = sqliteModule();
+  keepForOwner(path);
   const db = new DatabaseSync(path);
   // Before anything is in the file: afterwards it does nothing.
   if (canShrink) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
@@ -47,6 +51,16 @@ export function openDatabase(
   db.exec(`PRAGMA busy_timeout = 5000`);
   db.exec(`PRAGMA wal_autocheckpoint = ${walAutocheckpoint}`);
   return db;
+}
+
+/**
+ * Only its owner may read what is in it. SQLite gives the files beside it (`-wal`, `-shm`) the mode that it has. One that
+ * is there is not opened for that: to close it again would take away the locks of other connections of this process
+ * (https://sqlite.org/howtocorrupt.html, 2.2).
+ */
+function keepForOwner(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'a', OWNER_ONLY));
+  chmodSync(path, OWNER_ONLY);
 }
 
 /**

@@ -34,8 +34,6 @@ export class Judge {
     const told = { status, headers: answer.headers, bytes: answer.bytes, body };
     const wrong = this.isStream(answer) ? [] : this.contract.check(request.method, pathOf(request), told);
     if (status < 300) return wrong;
-    // Of expectations Node disposes by itself.
-    if (status === 417) return [];
     // A name that no route has room for leads to none.
     if (status === 404 && (body as Problem).code === 'route_not_found')
       return wrongProblem(request, answer, body);

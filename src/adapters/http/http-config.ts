@@ -1,5 +1,6 @@
 import { validateHeaderName } from 'node:http';
 import { z } from 'zod';
+import { isDeeperThan } from '../../kernel/json-depth';
 import { fillFromContext } from '../context-template';
 import { configuredValue, refuseSecrets } from '../secret-value';
 
@@ -76,9 +77,4 @@ function headerProblem(name: string, seen: ReadonlySet<string>): string | null {
   } catch {
     return 'must be a name that a header can have';
   }
-}
-
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { LocalAdapter } from '../adapter';
 import { codingAgentFields } from '../coding-agents/agent-config';
 import { promptOf } from '../coding-agents/prompt';
-import { fillFromContext } from '../context-template';
+import { sessionArgument } from '../coding-agents/session-argument';
+import { fillArguments } from '../context-template';
 import { text } from '../process/process-config';
 import type { Dialect } from './dialect';
 import { dialectSchema } from './dialect';
@@ -32,7 +33,7 @@ export function jsonLinesProgram(program: JsonLinesProgram): LocalAdapter<Progra
     configSchema: programSchema,
     prepare: (config, run) => ({
       command: config.command ?? program.command,
-      args: [...program.arguments(config, run.sessionId), ...(config.extraArgs ?? [])],
+      args: [...program.arguments(config, sessionArgument(run)), ...(config.extraArgs ?? [])],
       cwd: config.cwd ?? null,
       workspace: 'agent',
       env: { ...program.env, ...config.env },
@@ -64,12 +65,12 @@ export const jsonLinesAdapter: LocalAdapter<JsonLinesConfig> = {
   configSchema,
   prepare(config, run) {
     const { args = [], resumeArgs = [] } = config;
-    const { sessionId } = run;
+    const sessionId = sessionArgument(run);
     const resumed =
       sessionId === null ? [] : resumeArgs.map((arg) => arg.replaceAll('{{session}}', sessionId));
     return {
       command: config.command,
-      args: [...args.map((arg) => fillFromContext(arg, run.context)), ...resumed],
+      args: [...fillArguments(args, run.context), ...resumed],
       cwd: config.cwd ?? null,
       workspace: 'agent',
       env: config.env ?? {},

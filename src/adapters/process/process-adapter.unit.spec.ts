@@ -1,5 +1,5 @@
 import type { InvocationContext } from '../adapter';
-import { fillFromContext } from '../context-template';
+import { fillArguments, fillFromContext } from '../context-template';
 import { processAdapter } from './process-adapter';
 import { processConfigSchema } from './process-config';
 
@@ -118,4 +118,27 @@ test.each([
   expect(problemsOf({ command: 'true', env: { [name]: 'x' } })).toEqual([
     expect.stringMatching(`^env.${name}: .*looks like a secret`),
   ]);
+});
+
+describe('an argument', () => {
+  const context = { option: '-rf', text: 'a -b', broken: 'a\0b' };
+
+  test.each([
+    [['{{context.text}}']],
+    [['-x', '--name={{context.option}}', '-{{context.option}}']],
+    [['x{{context.option}}', ' {{context.option}}']],
+    [['--', '{{context.option}}', 'x', '{{context.option}}']],
+    [['{{context.missing}}']],
+  ])('%j is what was configured, completed', (templates) => {
+    expect(fillArguments(templates, context)).toHaveLength(templates.length);
+  });
+
+  test.each([
+    [['a', '{{context.option}}'], /^argument 2 begins with "-"/],
+    [['{{context.missing}}{{context.option}}x'], /^argument 1 begins with "-"/],
+    [['{{context.option}}', '--'], /^argument 1 begins with "-"/],
+    [['--', 'x={{context.broken}}'], /^argument 2 contains a NUL/],
+  ])('%j is refused', (templates, message) => {
+    expect(() => fillArguments(templates, context)).toThrow(message);
+  });
 });

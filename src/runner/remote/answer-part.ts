@@ -1,3 +1,4 @@
+import { isDeeperThan } from '../../kernel/json-depth';
 import type { OutputStream } from '../../runs/domain/run-log.events';
 import type { Line } from '../lines';
 import { linesIn } from '../lines';
@@ -5,6 +6,8 @@ import { linesIn } from '../lines';
 /** Room for the largest result, and for a log line that nobody reads to its end anyway. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
 const MAX_SHOWN_NAME = 50;
+/** More than any field of a result or a note may have: what is left out for it here would be refused there. */
+const MAX_DEPTH = 64;
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /** What one message of an answer that comes as a stream says. */
@@ -90,6 +93,8 @@ function partOfJson(json: string): AnswerPart {
 }
 
 function partOf({ type: _type, ...said }: Record<string, unknown>, type: string): AnswerPart {
+  if (isDeeperThan(MAX_DEPTH, said))
+    return { type: 'problem', text: `nested deeper than ${MAX_DEPTH} levels` };
   switch (type) {
     case 'log':
       if (typeof said['text'] !== 'string') return { type: 'problem', text: 'text: must be a string' };

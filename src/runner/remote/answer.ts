@@ -87,7 +87,8 @@ function asResult(body: Buffer): Buffer | string {
     const value: unknown = JSON.parse(body.toString());
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     const isForeign = isObject && !Object.keys(value).some((name) => REPORT_FIELDS.has(name));
-    return isForeign ? JSON.stringify({ resultJson: value }) : body;
+    // Not made anew from the value, which may be deeper than the stack: the reader of results says so, then.
+    return isForeign ? `{"resultJson":${body.toString()}}` : body;
   } catch {
     return body;
   }

@@ -38,6 +38,7 @@ describe('the body', () => {
     ['two values', '{"name":"A"}{"name":"B"}'],
     ['blank', '   '],
     ['not a value of JSON', '{"name": NaN}'],
+    ['not UTF-8', Buffer.from('{"name":"Caf\xe9"}', 'latin1')],
   ])('%s: 400', async (_what, text) => {
     const before = await head(server);
     expectBadField(await post(text, json), '');
@@ -166,9 +167,9 @@ describe('routes', () => {
     },
   );
 
-  test('a very long id is of nobody', async () => {
+  test('a very long id is none: 414', async () => {
     const answer = await server.api('GET', `/v1/agents/${'a'.repeat(5_000)}`);
-    expectProblem(answer, 404, 'route_not_found');
+    expectProblem(answer, 414, 'uri_too_long');
   });
 });
 

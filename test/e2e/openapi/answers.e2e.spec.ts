@@ -321,6 +321,7 @@ const ELSEWHERE = {
     'projection_busy',
     'too_many_open_wakeups',
     'too_many_reports',
+    'too_many_streams',
     'too_many_tokens',
   ],
 };

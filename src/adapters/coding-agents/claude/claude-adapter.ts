@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConfiguredValue, LocalAdapter } from '../../adapter';
 import { codingAgentFields } from '../agent-config';
 import { promptOf } from '../prompt';
+import { sessionArgument } from '../session-argument';
 import { ClaudeReader } from './claude-reader';
 
 /** What the program may do without asking. Nobody is there to be asked: what isn't allowed is refused. */
@@ -28,7 +29,10 @@ export const claudeAdapter: LocalAdapter<ClaudeConfig> = {
     const { env, envFiles } = environmentOf(config);
     return {
       command: config.command ?? 'claude',
-      args: [...argumentsOf(config, run.sessionId, envFiles !== undefined), ...(config.extraArgs ?? [])],
+      args: [
+        ...argumentsOf(config, sessionArgument(run), envFiles !== undefined),
+        ...(config.extraArgs ?? []),
+      ],
       cwd: config.cwd ?? null,
       workspace: 'agent',
       env,

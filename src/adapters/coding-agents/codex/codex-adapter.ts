@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { LocalAdapter } from '../../adapter';
 import { codingAgentFields, plainVariables } from '../agent-config';
 import { promptOf } from '../prompt';
+import { sessionArgument } from '../session-argument';
 import { CodexReader } from './codex-reader';
 
 /** What the program's tools may touch; `bypass`: everything, without a sandbox around them. */
@@ -22,14 +23,14 @@ export const codexAdapter: LocalAdapter<CodexConfig> = {
   configSchema,
   prepare(config, run) {
     const { extraArgs = [], env = {} } = config;
-    const resumed = run.sessionId === null ? [] : [run.sessionId];
+    const sessionId = sessionArgument(run);
     return {
       command: config.command ?? 'codex',
       args: [
-        ...(run.sessionId === null ? ['exec'] : ['exec', 'resume']),
+        ...(sessionId === null ? ['exec'] : ['exec', 'resume']),
         ...argumentsOf(config),
         ...extraArgs,
-        ...resumed,
+        ...(sessionId === null ? [] : [sessionId]),
         '-',
       ],
       cwd: config.cwd ?? null,
