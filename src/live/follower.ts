@@ -1,7 +1,7 @@
 import type { EventLog } from '../event-log/event-log';
 import { FollowInterrupted, LogClosed, LogUnavailable, PositionGone } from '../event-log/event-log';
 import type { Position } from '../kernel/event';
-import { pause } from '../processing/pause';
+import { pause } from '../kernel/pause';
 import type { Cursor } from './cursor';
 import { isAfter } from './cursor';
 import type { Listener, LiveChannel } from './live-channel';

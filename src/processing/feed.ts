@@ -2,7 +2,7 @@ import type { DomainEvent, Position, Recorded } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { LOG_CATEGORY } from '../kernel/streams';
 import type { EventLog, FollowBatch } from '../event-log/event-log';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import { steadyFollow } from './steady-follow';
 
 /** What a consumer wants to be handed, and when. */

@@ -9,7 +9,7 @@ import type { EventPlace } from './consumer-fault';
 import { ConsumerFault, explanation } from './consumer-fault';
 import { Feed } from './feed';
 import { Generations } from './generations';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { Progress } from './progress';
 import { ProjectionRunner } from './projection-runner';
 import type { Projection } from './projection';

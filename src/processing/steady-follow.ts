@@ -1,6 +1,6 @@
 import type { EventLog, FollowBatch, FollowOptions } from '../event-log/event-log';
 import { FollowInterrupted } from '../event-log/event-log';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;

@@ -1,5 +1,5 @@
 import { ConsumerFault } from './consumer-fault';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { Progress } from './progress';
 
 const FIRST_DELAY_MS = 50;

@@ -4,7 +4,7 @@ import { DocumentsUnavailable, InvalidCursor } from '../documents/document-store
 import type { EventLog } from '../event-log/event-log';
 import { LogUnavailable } from '../event-log/event-log';
 import type { Position } from '../kernel/event';
-import { pause } from '../processing/pause';
+import { pause } from '../kernel/pause';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
 import type { RunDocument } from '../runs/projections/runs.projection';

@@ -2,7 +2,7 @@ import type { AgentJournal, NoteFact, OutputFact, OutputReader, UsageFact } from
 import { GrowingFile } from './growing-file';
 import { shortened } from './json-limits';
 import type { PlacedLine } from './lines';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { ReportedEvent } from './reported-event';
 import type { RunEventInput } from './run-event-writer';
 import { messageOf } from './run-failure';
@@ -77,8 +77,8 @@ export class AgentOutput {
     }
   }
 
-  async close(): Promise<void> {
-    for (const source of SOURCES) await this.files[source]?.close();
+  close(): void {
+    for (const source of SOURCES) this.files[source]?.close();
   }
 
   /** @param stderr its end */

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import { isMissing } from './run-failure';
 import type { RunnerLogger } from './runner-deps';
 

@@ -1,4 +1,4 @@
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { EndingSignal, ProcessTree } from './process-tree';
 
 /** After the first SIGKILL: whatever lives longer cannot be ended by us. */

@@ -1,5 +1,5 @@
 import type { RunEventInput } from './run-event-writer';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import { openRegularFile } from './read-regular-file';
 import type { ReportedEvent } from './reported-event';
 import { maskedReported, parseReportedEvent } from './reported-event';
@@ -141,15 +141,15 @@ export class EventsFile {
 }
 
 async function readFrom(path: string, offset: number): Promise<Reading | null> {
-  const file = await openRegularFile(path);
+  const file = openRegularFile(path);
   if (file === null) return null;
   try {
-    const { size } = await file.stat();
+    const { size } = file.stat();
     if (size < offset) throw new Error('it has become shorter');
     const buffer = Buffer.alloc(Math.min(size - offset, MAX_READ_BYTES));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+    const bytesRead = await file.read(buffer, buffer.length, offset);
     return { bytes: buffer.subarray(0, bytesRead), isAtEnd: offset + bytesRead >= size };
   } finally {
-    await file.close();
+    file.close();
   }
 }

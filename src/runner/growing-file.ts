@@ -1,14 +1,13 @@
-import { fstatSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import type { PlacedLine } from './lines';
 import { LineSplitter } from './lines';
+import type { RegularFile } from './read-regular-file';
 import { openRegularFile } from './read-regular-file';
 
 const READ_BYTES = 256 * 1024;
 
 /** The lines of a file that somebody else appends to, from its first one on. */
 export class GrowingFile {
-  private file: FileHandle | null = null;
+  private file: RegularFile | null = null;
   private offset = 0;
   private readonly splitter: LineSplitter;
 
@@ -21,13 +20,13 @@ export class GrowingFile {
 
   /** The whole lines in what comes next; null where nothing has come. @throws where it has become shorter */
   async next(): Promise<PlacedLine[] | null> {
-    this.file ??= await openRegularFile(this.path);
+    this.file ??= openRegularFile(this.path);
     if (this.file === null) return null;
-    const { size } = fstatSync(this.file.fd);
+    const { size } = this.file.stat();
     if (size < this.offset) throw new Error('it has become shorter');
     if (size === this.offset) return null;
     const buffer = Buffer.alloc(Math.min(size - this.offset, READ_BYTES));
-    const { bytesRead } = await this.file.read(buffer, 0, buffer.length, this.offset);
+    const bytesRead = await this.file.read(buffer, buffer.length, this.offset);
     this.offset += bytesRead;
     return [...this.splitter.push(buffer.subarray(0, bytesRead))];
   }
@@ -38,8 +37,8 @@ export class GrowingFile {
     return line === null ? [] : [line];
   }
 
-  async close(): Promise<void> {
-    await this.file?.close();
+  close(): void {
+    this.file?.close();
     this.file = null;
   }
 }

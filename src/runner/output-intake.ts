@@ -113,7 +113,7 @@ export class OutputIntake {
     if (rest.length > 0) yield rest;
   }
 
-  close(): Promise<void> {
-    return this.spool.close();
+  close(): void {
+    this.spool.close();
   }
 }

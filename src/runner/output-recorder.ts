@@ -3,7 +3,7 @@ import type { LogChunk, LogSkip, RunLogWriter, WrittenOutput } from './run-log-w
 import { keptTails } from './log-quota';
 import type { Mask } from './mask';
 import { OutputIntake } from './output-intake';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { RunFolder } from './run-folder';
 import { SPOOL_READ_BYTES } from './spool';
 
@@ -49,8 +49,8 @@ export class OutputRecorder {
     options: RecorderOptions,
   ): Promise<OutputRecorder> {
     const stdout = await OutputIntake.open(folder, 'stdout', options.mask);
-    const stderr = await OutputIntake.open(folder, 'stderr', options.mask).catch(async (error: unknown) => {
-      await stdout.close();
+    const stderr = await OutputIntake.open(folder, 'stderr', options.mask).catch((error: unknown) => {
+      stdout.close();
       throw error;
     });
     const recorder = new OutputRecorder({ stdout, stderr }, writer, options);
@@ -59,7 +59,7 @@ export class OutputRecorder {
       await recorder.look();
       return recorder;
     } catch (error) {
-      await recorder.close();
+      recorder.close();
       throw error;
     }
   }
@@ -107,8 +107,8 @@ export class OutputRecorder {
     for (let isDone = false; !isDone;) isDone = await this.recordRest();
   }
 
-  async close(): Promise<void> {
-    await Promise.all(STREAMS.map((stream) => this.intakes[stream].close()));
+  close(): void {
+    for (const stream of STREAMS) this.intakes[stream].close();
   }
 
   /** How many bytes wait to be read. */

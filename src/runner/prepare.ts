@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { InvocationContext } from '../adapters/adapter';
 import { lifecycle } from '../runs/domain/run.events';
-import { orAborted } from './pause';
+import { orAborted } from '../kernel/pause';
 import type { ClaimedRun } from './run-authority';
 import type { RunEventInput } from './run-event-writer';
 import { messageOf, RunFailure } from './run-failure';

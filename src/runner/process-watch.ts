@@ -1,6 +1,6 @@
 import type { ProcessEntry } from './process-table';
 import { listedPids, livingProcess, variableOf } from './process-table';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 
 /** The variable that every process of a run inherits, and that finds those which left group and session. */
 export const RUN_ID_VARIABLE = 'REVEILLE_RUN_ID';

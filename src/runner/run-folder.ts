@@ -1,14 +1,27 @@
-import { existsSync, fstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { ProcessIdentity } from './process-table';
+import type { RegularFile } from './read-regular-file';
 import { isListed, openRegularFile, readRegularFile } from './read-regular-file';
 import { messageOf, RunFailure } from './run-failure';
 
 /** Of what the wrapper writes down: a line each. */
 const MAX_LINE_BYTES = 4 * 1024;
 const MAX_SECRETS_BYTES = 64 * 1024 * 1024;
+/** What is removed in place. */
+const FEW_FILES = 32;
+const SMALL_FILE_BYTES = 1024 * 1024;
 
 const SPOOLS = ['stdout', 'stderr'] as const;
 /** What the wrapper writes down. */
@@ -74,9 +87,10 @@ export class RunFolder {
     envFiles: readonly (readonly [name: string, value: string])[] = [],
   ): void {
     try {
-      if (existsSync(this.path))
+      if (!isMade(this.path)) {
         for (const mark of WRAPPER_FILES) rmSync(join(this.path, mark), { force: true });
-      mkdirSync(this.workFolder, { recursive: true, mode: 0o700 });
+      }
+      isMade(this.workFolder);
       writeFileSync(this.contextFile, JSON.stringify(context), { mode: 0o600 });
       if (stdin !== null) writeFileSync(this.stdinFile, stdin, { mode: 0o600 });
       if (sealedSecrets !== null) writeFileSync(this.secretsFile, sealedSecrets, { mode: 0o600 });
@@ -155,20 +169,51 @@ export class RunFolder {
 
   /** The last bytes that are in a stream's spool, at most `limitBytes`; none where it cannot be read. */
   async tail(stream: OutputStream, limitBytes: number): Promise<Buffer> {
-    const file = await openRegularFile(this.spoolFile(stream), { refusesLinks: true }).catch(() => null);
+    const file = this.openSpool(stream);
     if (file === null) return Buffer.alloc(0);
     try {
-      const { size } = fstatSync(file.fd);
+      const { size } = file.stat();
       const buffer = Buffer.alloc(Math.min(size, limitBytes));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
-      return buffer.subarray(0, bytesRead);
+      return buffer.subarray(0, await file.read(buffer, buffer.length, size - buffer.length));
     } finally {
-      await file.close();
+      file.close();
     }
   }
 
   async remove(): Promise<void> {
-    if (this.exists()) await rm(this.path, { recursive: true, force: true });
+    if (!this.exists() || this.isRemovedAtOnce()) return;
+    await rm(this.path, { recursive: true, force: true });
+  }
+
+  /** Mostly there are a few small files, which takes a fifth of the time in place. False: there is something left. */
+  private isRemovedAtOnce(): boolean {
+    try {
+      const entries = readdirSync(this.path, { withFileTypes: true });
+      if (entries.length > FEW_FILES || this.spoolsAreLarge()) return false;
+      for (const entry of entries) {
+        if (entry.isDirectory()) rmdirSync(join(this.path, entry.name));
+        else unlinkSync(join(this.path, entry.name));
+      }
+      rmdirSync(this.path);
+      return true;
+    } catch {
+      // Whoever removes the rest says what is wrong.
+      return false;
+    }
+  }
+
+  private spoolsAreLarge(): boolean {
+    return [...SPOOLS.map((stream) => this.spoolFile(stream)), this.eventsFile, this.resultFile].some(
+      (file) => (lstatSync(file, { throwIfNoEntry: false })?.size ?? 0) > SMALL_FILE_BYTES,
+    );
+  }
+
+  private openSpool(stream: OutputStream): RegularFile | null {
+    try {
+      return openRegularFile(this.spoolFile(stream), { refusesLinks: true });
+    } catch {
+      return null;
+    }
   }
 
   /** How many bytes the spools take. */
@@ -199,6 +244,21 @@ export class RunFolder {
 
   private get stdinFile(): string {
     return join(this.path, 'stdin');
+  }
+}
+
+/** Makes a folder; false where there is something of that name already. */
+function isMade(folder: string): boolean {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (code !== 'ENOENT') throw error;
+    // The folder of all runs is not there, or not any more.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return true;
   }
 }
 

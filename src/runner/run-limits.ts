@@ -1,6 +1,6 @@
 import type { EndCause } from '../agents/domain/agent.events';
 import type { Clock } from '../kernel/clock';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { ClaimedRun } from './run-authority';
 
 /** The longest that a timer can wait. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { ProcessIdentity } from './process-table';
 import { currentBootId, isAlive, livingProcess } from './process-table';
 import type { RunFolder } from './run-folder';

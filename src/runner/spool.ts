@@ -1,6 +1,5 @@
-import { fstatSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import type { OutputStream } from '../runs/domain/run-log.events';
+import type { RegularFile } from './read-regular-file';
 import { openRegularFile } from './read-regular-file';
 import { isMissing, messageOf, RunFailure } from './run-failure';
 
@@ -24,7 +23,7 @@ export class Spool {
 
   private constructor(
     readonly stream: OutputStream,
-    private readonly file: FileHandle,
+    private readonly file: RegularFile,
   ) {}
 
   /** @throws RunFailure `spool_failed`, as all methods do */
@@ -46,7 +45,7 @@ export class Spool {
 
   /** Goes back to the beginning of the file, which must reach at least so far. */
   async rewind(reachesBytes: number): Promise<void> {
-    const { size } = await guarded(this.stream, () => fstatSync(this.file.fd));
+    const { size } = await guarded(this.stream, () => this.file.stat());
     if (size < reachesBytes) {
       throw new RunFailure(
         'spool_failed',
@@ -58,7 +57,7 @@ export class Spool {
   }
 
   async look(): Promise<SpoolState> {
-    const { size, mtimeMs, nlink } = await guarded(this.stream, () => fstatSync(this.file.fd));
+    const { size, mtimeMs, nlink } = await guarded(this.stream, () => this.file.stat());
     if (nlink === 0) throw deleted(this.stream);
     const wasTruncated = size < this.position;
     if (wasTruncated) {
@@ -78,14 +77,14 @@ export class Spool {
   /** Bytes from an offset that is not before `firstOffset`; what is read next stays the same. */
   async readAt(offset: number, maxBytes: number): Promise<Buffer> {
     const { scratch, origin } = this;
-    const { bytesRead } = await guarded(this.stream, () =>
-      this.file.read(scratch, 0, Math.min(scratch.length, maxBytes), offset - origin),
+    const bytesRead = await guarded(this.stream, () =>
+      this.file.read(scratch, Math.min(scratch.length, maxBytes), offset - origin),
     );
     return Buffer.from(scratch.subarray(0, bytesRead));
   }
 
-  close(): Promise<void> {
-    return this.file.close();
+  close(): void {
+    this.file.close();
   }
 }
 

@@ -7,7 +7,7 @@ import type { ExecutionResult } from './execution-result';
 import { NOTHING_RAN } from './execution-result';
 import type { RunEvents } from './masked-run-events';
 import { MaskedRunEvents } from './masked-run-events';
-import { pause } from './pause';
+import { pause } from '../kernel/pause';
 import type { ClaimedRun, RunOutcome } from './run-authority';
 import type { RunEventPlace } from './run-event-writer';
 import { RunEventWriter } from './run-event-writer';

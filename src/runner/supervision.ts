@@ -6,7 +6,7 @@ import type { EventsFile } from './events-file';
 import { KEPT_TAIL_BYTES } from './log-quota';
 import type { RunEvents } from './masked-run-events';
 import { OutputRecorder } from './output-recorder';
-import { orAborted, pause } from './pause';
+import { orAborted, pause } from '../kernel/pause';
 import type { ProcessTree } from './process-tree';
 import type { RunFailure } from './run-failure';
 import type { RunFolder } from './run-folder';
@@ -20,6 +20,9 @@ const LEFT_BEHIND_MS = 2_000;
 const YOUNG_MS = 1_000;
 /** How often the members of its tree are taken note of. */
 const REMEMBER_EVERY_MS = 1_000;
+
+/** Nobody throws it; a reason of the system's own would cost a stack trace for every run. */
+const OVER = new Error('the run is over');
 
 /** What is watched over. */
 export interface SupervisedAgent extends Pick<RunProcess, 'exited' | 'spawnedAtMs'> {
@@ -87,10 +90,10 @@ export class Supervision {
       const waited = ended.survivors.length > 0 ? null : await orAborted(agent.exited, closed);
       return { ...ended, waited, failure, written: this.written };
     } finally {
-      this.stop.abort();
+      this.stop.abort(OVER);
       await work;
-      await this.recorder?.close();
-      await this.deps.output?.close();
+      this.recorder?.close();
+      this.deps.output?.close();
     }
   }
 
@@ -130,7 +133,7 @@ export class Supervision {
   /** Until nothing lives that could still write, or nothing can be done about it. */
   private async endAndDrain(work: Promise<void>): Promise<EndedTree> {
     const ended = await this.endTheRest();
-    this.stop.abort();
+    this.stop.abort(OVER);
     await work;
     await this.drain();
     await this.finishRecording();

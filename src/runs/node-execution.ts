@@ -11,7 +11,7 @@ import type { ReadModels } from '../processing/read-models';
 import type { DiskSpace } from '../runner/disk-guard';
 import { Dispatcher } from '../runner/dispatcher';
 import { endLeftovers } from '../runner/leftovers';
-import { orAborted } from '../runner/pause';
+import { orAborted } from '../kernel/pause';
 import type { ClaimedRun } from '../runner/run-authority';
 import type { LocalRunner } from '../runner/local-runner';
 import type { ReportedEvent } from '../runner/reported-event';

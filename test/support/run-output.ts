@@ -60,7 +60,7 @@ export class RunOutput {
     const onTruncated = () => Promise.resolve();
     const earlier = this.recorder as OutputRecorder | undefined;
     this.recorder = await OutputRecorder.open(this.folder, this.writer, { ...this.options, onTruncated });
-    await earlier?.close();
+    earlier?.close();
   }
 
   /** Records the end. */
@@ -70,7 +70,7 @@ export class RunOutput {
 
   async finalize() {
     const summary = await this.writer.finalize(this.recorder.written);
-    await this.recorder.close();
+    this.recorder.close();
     await this.folder.remove();
     return summary;
   }

@@ -2,7 +2,7 @@ import { DocumentsUnavailable } from '../../documents/document-store';
 import type { EventLog, FollowBatch } from '../../event-log/event-log';
 import { LogUnavailable, RevisionConflict } from '../../event-log/event-log';
 import type { Position } from '../../kernel/event';
-import { pause } from '../../processing/pause';
+import { pause } from '../../kernel/pause';
 import { steadyFollow } from '../../processing/steady-follow';
 import { Interval } from '../domain/interval';
 import type { CheckpointMemory } from './checkpoint-memory';

@@ -67,6 +67,7 @@ test('any piece of any of the three logs is the piece of what was recorded', asy
           totalBytes: whole.length,
           eof: false,
           endsAtGap: false,
+          isMissing: chunks.length === 0,
         });
         expect(await collect(reader().stream({ ...source, stream }, offset))).toEqual(whole.subarray(from));
         const excerpt = await reader().excerpt({ ...source, stream }, limitBytes);
@@ -86,6 +87,7 @@ test('a log that does not exist is empty, and not at its end', async () => {
     totalBytes: 0,
     eof: false,
     endsAtGap: false,
+    isMissing: true,
   });
 });
 

@@ -1,9 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** Waits, or until `signal` aborts, which is no error here: whoever pauses looks at its signals anyway. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
 }
 
 /** The answer of a promise, or a rejection as soon as `signal` aborts. */
