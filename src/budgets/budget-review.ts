@@ -5,6 +5,7 @@ import { companiesProjection } from '../companies/projections/companies.projecti
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
+import { LruMap } from '../kernel/lru-map';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
 import type { BudgetStanding } from './domain/budget';
@@ -13,6 +14,7 @@ import type { Spending } from './domain/spending';
 import { monthOf, spendingIn } from './domain/spending';
 import type { BudgetReviewCommand } from './sagas/budget-review.saga';
 
+const MAX_UNLIMITED = 20_000;
 /** So long a decision is kept waiting for what was booked before it. */
 const FRESH_MS = 1_000;
 
@@ -22,6 +24,11 @@ const FRESH_MS = 1_000;
  */
 export class BudgetReview {
   private readonly actor = { type: 'system', id: 'budget_review' } as const;
+  /**
+   * Whose ledger entries need no look, by the key of their commands. Those of one key come one after the other, and a
+   * new budget is among them: so this is as true as the read model, and nobody has to be waited for.
+   */
+  private readonly unlimited = new LruMap<string, true>(MAX_UNLIMITED);
 
   constructor(
     private readonly deps: {
@@ -36,9 +43,12 @@ export class BudgetReview {
   /** For the saga: after an entry of the ledger, or another budget. @throws DomainError `not_caught_up`: to be tried again */
   async execute(command: BudgetReviewCommand, cause: Recorded): Promise<void> {
     const isOfAgent = command.type === 'ReviewAgentBudget';
+    if (isChange(cause)) this.unlimited.delete(command.key);
+    else if (this.unlimited.get(command.key)) return;
     const sums = isOfAgent ? agentsProjection.name : companiesProjection.name;
     await this.deps.processing.waitFor(cause.position, [sums]);
-    if (isOfAgent) await this.reviewAgent(command, cause);
+    if (await this.isUnlimited(command)) this.unlimited.set(command.key, true);
+    else if (isOfAgent) await this.reviewAgent(command, cause);
     else await this.reviewCompany(command.companyId, undefined, cause);
   }
 
@@ -79,6 +89,15 @@ export class BudgetReview {
     return (await this.deps.companies.execute(command, why, now)).position;
   }
 
+  private async isUnlimited(command: BudgetReviewCommand): Promise<boolean> {
+    const { readModels } = this.deps;
+    const found =
+      command.type === 'ReviewAgentBudget'
+        ? await readModels.get(agentsProjection, command.agentId)
+        : await readModels.get(companiesProjection, command.companyId);
+    return found !== null && found.budget.budget === null && found.budget.stop === null;
+  }
+
   private async reviewAgent({ companyId, agentId }: AgentAddress, cause?: Recorded): Promise<void> {
     const now = this.deps.clock.now();
     const agent = await this.deps.readModels.get(agentsProjection, agentId);
@@ -97,4 +116,8 @@ function spendingToReview(
 ): Spending | null {
   const spending = spendingIn(monthOf(now.toISOString()), spent);
   return reviewBudget(budget, spending, false).length > 0 ? spending : null;
+}
+
+function isChange({ event }: Recorded): boolean {
+  return event.type === 'AgentBudgetChanged' || event.type === 'CompanyBudgetChanged';
 }

@@ -97,6 +97,11 @@ export class Processing {
     await Promise.all(names.map((name) => this.progressOf(name).waitFor(position, timeoutMs)));
   }
 
+  /** The same, for whoever is in no hurry: read models go on gathering meanwhile. @throws DomainError `not_caught_up` */
+  async waitPatiently(position: Position, names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.progressOf(name).waitFor(position, WAIT_MS, true)));
+  }
+
   /** The same, for a position that a client named. @throws DomainError `position_past_head`, `position_gone` */
   async waitForKnown(position: Position, names: readonly string[]): Promise<void> {
     const head = await this.log.head();

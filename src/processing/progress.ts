@@ -7,6 +7,8 @@ interface Waiter {
   resolve: () => void;
   reject: (error: unknown) => void;
   timer: NodeJS.Timeout;
+  /** It does not hurry the consumer. */
+  isPatient: boolean;
 }
 
 /** How far a consumer of the log has come, and who waits for it to come further. */
@@ -58,7 +60,7 @@ export class Progress {
   }
 
   /** @throws DomainError `not_caught_up` after `timeoutMs`, or at once where the consumer has stopped */
-  waitFor(position: Position, timeoutMs: number): Promise<void> {
+  waitFor(position: Position, timeoutMs: number, isPatient = false): Promise<void> {
     if (position <= this.current) return Promise.resolve();
     if (this.failure) return Promise.reject(this.notCaughtUp());
     return new Promise((resolve, reject) => {
@@ -66,15 +68,15 @@ export class Progress {
         this.waiters = this.waiters.filter((other) => other !== waiter);
         reject(this.notCaughtUp());
       }, timeoutMs);
-      const waiter: Waiter = { position, resolve, reject, timer };
+      const waiter: Waiter = { position, resolve, reject, timer, isPatient };
       this.waiters.push(waiter);
-      for (const hurry of this.hurries) hurry();
+      if (!isPatient) for (const hurry of this.hurries) hurry();
     });
   }
 
   /** Comes back when somebody waits for the consumer to come further, at the latest after `ms`. */
   untilAwaited(ms: number): Promise<void> {
-    if (this.waiters.length > 0) return Promise.resolve();
+    if (this.waiters.some((waiter) => !waiter.isPatient)) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);

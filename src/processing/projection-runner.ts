@@ -12,7 +12,7 @@ import { Turns } from './turns';
  * So long a read model may gather events before it folds them, where nobody waits for it: documents are then loaded and
  * written once for all of them, and what the events have to bring about, a start above all, goes first.
  */
-const GATHER_MS = 15;
+const GATHER_MS = 40;
 
 /** Feeds the live documents of one projection. */
 export class ProjectionRunner {

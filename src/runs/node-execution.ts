@@ -153,7 +153,7 @@ export class NodeExecution {
   private async endIfCompanyStopped(run: ClaimedRun, started: Position): Promise<void> {
     const { processing, readModels, claims, logger } = this.deps;
     try {
-      await processing.waitFor(started, [companiesProjection.name]);
+      await processing.waitPatiently(started, [companiesProjection.name]);
       const company = await readModels.get(companiesProjection, run.companyId);
       if (company?.status === 'paused') await claims.requestEnd(run, 'pause');
       else if (company?.budget.stop && endsRuns(company.budget.stop)) await claims.requestEnd(run, 'budget');

@@ -5,7 +5,7 @@ import type { AppendOutcome, CategoryFilter, LogHead, StreamQuery } from './stor
 import { admits } from './store-messages';
 
 /** How much is kept, about: minutes of a busy node. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 16 * 1024 * 1024;
 /** What an event takes beside its data: metadata, ids, objects. */
 const EVENT_FRAME_BYTES = 1_000;
 const MAX_PAGE_EVENTS = 1_000;
