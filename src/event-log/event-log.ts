@@ -71,6 +71,8 @@ export interface FollowOptions {
   inclusive?: boolean;
   /** Which stream categories to leave out, or the only ones to take. Default: everything. */
   categories?: { only: readonly string[] } | { except: readonly string[] };
+  /** Raw bytes may be left empty: for whoever does not look at them. Default: false. */
+  withoutBytes?: boolean;
   signal: AbortSignal;
 }
 

@@ -68,6 +68,20 @@ export function followContract(current: () => EventLog): void {
       expect(placesOf(events)).toEqual(writtenPlaces(written.slice(1)));
     });
 
+    it('brings all events where raw bytes are not asked for, and all of their data but those', async () => {
+      const [chunks, json] = [[someEvent({ data: randomBytes(65_536) }), ...someEvents(1)], someEvents(2)];
+      const written = [
+        ...(await write(current(), newRunLogStream(), chunks)),
+        ...(await write(current(), newAgentStream(), json)),
+      ];
+      const { events } = await followTo(written, { after: 0n, withoutBytes: true });
+      expect(placesOf(events)).toEqual(writtenPlaces(written));
+      expect(events.map(({ metadata }) => metadata)).toEqual(written.map(({ event }) => event.metadata));
+      const texts = (list: readonly { data: unknown }[]) => list.map(({ data }) => data).slice(1);
+      expect(texts(events)).toEqual(texts([...chunks, ...json]));
+      expect([0, 65_536]).toContain(events[0]!.data.length);
+    });
+
     it.each([
       ['a fast follower', 0],
       ['a slow follower', 20],

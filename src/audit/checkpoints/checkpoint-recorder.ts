@@ -78,7 +78,7 @@ export class CheckpointRecorder {
     let [place, interval] = [from, new Interval()];
     if (place.covered >= head) return place;
     const { signal } = this.deps;
-    const follow = { after: place.covered, signal };
+    const follow = { after: place.covered, withoutBytes: true, signal };
     for await (const { events, reached } of this.deps.log.follow(follow)) {
       for (const event of events) {
         if (event.position > head) break;
@@ -114,7 +114,7 @@ export class CheckpointRecorder {
     const signal = AbortSignal.any([this.stopped.signal, recording.failed.signal]);
     const look = setInterval(() => recording.look(), LOOK_EVERY_MS).unref();
     try {
-      const options = { after: recording.covered, signal };
+      const options = { after: recording.covered, withoutBytes: true, signal };
       for await (const batch of steadyFollow(this.deps.log, options, () => undefined)) {
         await recording.take(batch);
         if (batch.events.length < LARGE_BATCH) await pause(REST_MS, signal);

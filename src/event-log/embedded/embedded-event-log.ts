@@ -16,7 +16,14 @@ import { EventReader } from './event-reader';
 import type { StreamEvents } from './recent-events';
 import { RecentEvents } from './recent-events';
 import { RecentPages } from './recent-pages';
-import type { LogHead, Scavenged, StreamQuery, WriteOutcome, WriteRequest } from './store-messages';
+import type {
+  LogFilter,
+  LogHead,
+  Scavenged,
+  StreamQuery,
+  WriteOutcome,
+  WriteRequest,
+} from './store-messages';
 
 const MAX_STREAM_PAGE_ROWS = 256;
 const LAST_REVISION: Revision = Number.MAX_SAFE_INTEGER;
@@ -93,7 +100,7 @@ export class EmbeddedEventLog implements EventLog {
     }
   }
 
-  async *follow({ after, inclusive, categories, signal }: FollowOptions): AsyncGenerator<FollowBatch> {
+  async *follow({ after, inclusive, signal, ...filter }: FollowOptions): AsyncGenerator<FollowBatch> {
     let reached = Number(after) - (inclusive ? 1 : 0);
     while (!signal.aborted) {
       if (this.closing) throw new FollowInterrupted('the event log is closed', false);
@@ -101,7 +108,7 @@ export class EmbeddedEventLog implements EventLog {
         await this.commits.next(signal);
         continue;
       }
-      const page = this.pages.get(reached, categories, () => this.readAfter(reached, categories));
+      const page = this.pages.get(reached, filter, () => this.readAfter(reached, filter));
       reached = Number(page.reached);
       yield page;
       // Catching up is all synchronous work and microtasks: without this, nothing else would get its turn.
@@ -225,11 +232,11 @@ export class EmbeddedEventLog implements EventLog {
     return { events: rows.map(decodeRow), complete };
   }
 
-  private readAfter(after: number, categories: FollowOptions['categories']): FollowBatch {
+  private readAfter(after: number, filter: LogFilter): FollowBatch {
     try {
-      const recent = this.recent.after(after, this.known, categories);
+      const recent = this.recent.after(after, this.known, filter.categories);
       if (recent) return recent;
-      const { rows, reached } = this.reader.readAfter(after, this.known, categories);
+      const { rows, reached } = this.reader.readAfter(after, this.known, filter);
       return { events: rows.map(decodeRow), reached: BigInt(reached) };
     } catch (cause) {
       throw new FollowInterrupted('the event log could not be read', true, { cause });

@@ -1,7 +1,7 @@
 import type { Database } from '../../sqlite/sqlite';
 import { vacantPages } from '../../sqlite/shrinking';
 import { prepareReadingStatements } from './event-statements';
-import type { CategoryFilter, EventRow, LogPage, StreamPage, StreamQuery } from './store-messages';
+import type { CategoryFilter, EventRow, LogFilter, LogPage, StreamPage, StreamQuery } from './store-messages';
 
 const MAX_LOG_PAGE_ROWS = 500;
 /** A page ends with the event that takes it past this, so memory is bounded by it and the largest event. */
@@ -22,8 +22,9 @@ export class EventFileReader {
   }
 
   /** The events after a position, up to and including `upTo`, or as many as fit into a page. */
-  readAfter(after: number, upTo: number, categories?: CategoryFilter): LogPage {
-    const [statement, ...filter] = this.rangeStatement(categories);
+  readAfter(after: number, upTo: number, { categories, withoutBytes }: LogFilter = {}): LogPage {
+    const [statement, ...filter] =
+      withoutBytes && !categories ? [this.statements.withoutBytes] : this.rangeStatement(categories);
     const { rows, complete } = takePage(statement, [after, upTo, ...filter], MAX_LOG_PAGE_ROWS);
     return { rows, reached: complete ? upTo : rows.at(-1)!.position };
   }

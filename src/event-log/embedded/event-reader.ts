@@ -2,7 +2,7 @@ import { categoryOf, LOG_CATEGORY } from '../../kernel/streams';
 import { openToRead } from '../../sqlite/sqlite';
 import { EventFileReader } from './event-file-reader';
 import { chunksFile, eventsFile, isChunkCategory } from './event-files';
-import type { CategoryFilter, LogHead, LogPage, StreamPage, StreamQuery } from './store-messages';
+import type { LogFilter, LogHead, LogPage, StreamPage, StreamQuery } from './store-messages';
 import { admits } from './store-messages';
 
 /** How far one call looks for events that pass a filter, so that a strict one holds nothing up (some 5 ms). */
@@ -27,13 +27,13 @@ export class EventReader {
   }
 
   /** The next events of the whole log, both files merged. Where nothing is left, `reached` stays at `after`. */
-  readAfter(after: number, head: LogHead, categories?: CategoryFilter): LogPage {
+  readAfter(after: number, head: LogHead, { categories, withoutBytes }: LogFilter = {}): LogPage {
     if (after >= head) return { rows: [], reached: after };
     const upTo = Math.min(head, after + MAX_SCANNED_POSITIONS);
-    if (!admits(categories, LOG_CATEGORY)) return this.events.readAfter(after, upTo, categories);
+    if (!admits(categories, LOG_CATEGORY)) return this.events.readAfter(after, upTo, { categories });
 
-    const chunks = this.chunks.readAfter(after, upTo);
-    const events = this.events.readAfter(after, chunks.reached, categories);
+    const chunks = this.chunks.readAfter(after, upTo, { withoutBytes });
+    const events = this.events.readAfter(after, chunks.reached, { categories });
     // A full page of events ends before the chunks do; what of them lies behind it comes with the next page.
     const rows = [...events.rows, ...chunks.rows.filter(({ position }) => position <= events.reached)];
     return { rows: rows.sort((a, b) => a.position - b.position), reached: events.reached };

@@ -1,6 +1,6 @@
 import type { FollowBatch } from '../event-log';
 import { LruMap } from '../../kernel/lru-map';
-import type { CategoryFilter } from './store-messages';
+import type { LogFilter } from './store-messages';
 
 /** A page is about 1 MiB at most, mostly a third of that. */
 const MAX_PAGES = 8;
@@ -14,8 +14,8 @@ export class RecentPages {
   private readonly pages = new LruMap<string, FollowBatch>(MAX_PAGES);
   private forgetting: NodeJS.Timeout | undefined;
 
-  get(after: number, categories: CategoryFilter, read: () => FollowBatch): FollowBatch {
-    const key = `${after} ${JSON.stringify(categories)}`;
+  get(after: number, filter: LogFilter, read: () => FollowBatch): FollowBatch {
+    const key = `${after} ${JSON.stringify(filter)}`;
     const known = this.pages.get(key);
     if (known) return known;
     const page = read();

@@ -93,6 +93,7 @@ export interface StreamPage {
 }
 
 export type CategoryFilter = FollowOptions['categories'];
+export type LogFilter = Pick<FollowOptions, 'categories' | 'withoutBytes'>;
 
 export function admits(categories: CategoryFilter, category: string): boolean {
   if (!categories) return true;
