@@ -259,7 +259,7 @@ export class Node {
       handledBy(scheduleSaga, (command, cause) => this.alarms.setTimer(command, cause)),
     ]);
     await this.logRetention.start();
-    this.upkeep?.start();
+    this.upkeep?.start(() => this.logRetention.isCarriedOut);
     await this.accessWatch.start();
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();

@@ -11,7 +11,8 @@ export interface Removed {
 /** Removes what has aged out, of a log that doesn't do so by itself. */
 export interface LogUpkeep {
   readonly soFar: Removed;
-  start(): void;
+  /** @param isCarriedOut whether all logs have the age that their companies want: nothing is removed before */
+  start(isCarriedOut: () => boolean): void;
   /** What is under way is finished; the rest is left to the next start. */
   stop(): Promise<void>;
 }

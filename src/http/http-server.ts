@@ -47,8 +47,7 @@ export function protectAnswers(server: Server): void {
 /** @throws DomainError `uri_too_long`, `bad_request` */
 export function checkUrl(url: string): void {
   if (url.length > httpLimits.urlBytes) throw new DomainError('uri_too_long');
-  const [, query = ''] = url.split('?', 2);
-  const parameters = query.split('&').length;
+  const parameters = /\?(.*)$/s.exec(url)?.[1]?.split('&').length ?? 0;
   if (parameters > httpLimits.queryParameters) {
     const message = `query: has more than ${httpLimits.queryParameters} parameters`;
     throw new DomainError('bad_request', message, { field: 'query' });

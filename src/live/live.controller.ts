@@ -27,8 +27,9 @@ export class LiveController {
       const page = await this.live.page(scope, await this.live.begin(after ?? FROM_THE_BEGINNING), limit);
       return { ...page, items: page.items.map((message) => message.toJSON()) };
     }
-    this.live.refuseTooMany(principal);
     const from = await this.live.begin(headers['Last-Event-ID'] ?? after);
+    // Only now, and right before it is counted: of many requests at once each would still see none of the others.
+    this.live.refuseTooMany(principal);
     const stream = new EventStream();
     const sink = this.live.openSink(stream, principal);
     stream.once('close', () => sink.end());

@@ -4,7 +4,7 @@ import { Gate } from '../../test/support/gate';
 import { NumberedLog, numberOf } from '../../test/support/numbered-log';
 import { FollowInterrupted } from '../event-log/event-log';
 import type { Position } from '../kernel/event';
-import type { Batch } from './feed';
+import type { Batch, Subscription } from './feed';
 import { Feed } from './feed';
 
 let numbered: NumberedLog;
@@ -41,12 +41,13 @@ function consume(
   after: Position,
   handle: (batch: Batch) => Promise<void> | void = () => undefined,
   signal: AbortSignal = stopping.signal,
+  wanted: Subscription = {},
 ): Consumer {
   const consumer: Consumer = {
     ...{ numbers: [], batches: [], reached: after, failure: null, done: Promise.resolve() },
   };
   const run = async () => {
-    for await (const batch of feed.subscribe(after, signal)) {
+    for await (const batch of feed.subscribe(after, signal, wanted)) {
       expect(batch.reached).toBeGreaterThan(consumer.reached);
       for (const { position } of batch.events) expect(position).toBeLessThanOrEqual(batch.reached);
       consumer.numbers.push(...batch.events.map(numberOf));
@@ -131,6 +132,60 @@ test('a consumer that is slow gets what waited in one batch', async () => {
   await untilReached(consumer, numbered.positions.at(-1)!);
   expect(consumer.batches.map(({ events }) => events.length)).toEqual([1, 5]);
   expect(consumer.numbers).toEqual(upTo(6));
+});
+
+describe('a consumer that handles some types', () => {
+  const handles = ['ThingCounted'];
+  const counted = { type: 'ThingCounted' };
+
+  test('is not woken by others: how far they have brought the log it is told after a rest, once', async () => {
+    await feed.start();
+    const gate = new Gate();
+    const rest = () => gate.pass();
+    const consumer = consume(0n, undefined, stopping.signal, { handles, rest });
+    const follower = consume(0n);
+    for (let n = 0; n < 5; n += 1) await untilReached(follower, await numbered.write());
+    await untilReached(follower, await numbered.writeLogBytes());
+    await gate.reached;
+    expect(consumer.batches).toEqual([]);
+    gate.open();
+    await untilReached(consumer, follower.reached);
+    expect(consumer.batches).toEqual([{ events: [], reached: follower.reached }]);
+  });
+
+  test('does not wait for that with what it handles, and gets each once, among whatever else', async () => {
+    await feed.start();
+    const never = new Promise<void>(() => undefined);
+    const wanted = { handles, rest: () => never };
+    const consumer = consume(0n, () => turns(2), stopping.signal, wanted);
+    const expected: number[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      if (round % 3 === 0) expected.push(numbered.positions.length);
+      await numbered.write(1, round % 3 === 0 ? counted : {});
+      await turns(round % 4);
+    }
+    const last = await numbered.write(1, counted);
+    await untilReached(consumer, last);
+    const isWanted = (n: number) => n % 3 === 0 || n === 40;
+    expect(consumer.numbers.filter(isWanted)).toEqual([...expected, 40]);
+    expect(new Set(consumer.numbers).size).toBe(consumer.numbers.length);
+  });
+
+  test('never falls behind by what it does not handle', async () => {
+    await feed.start();
+    const gate = new Gate();
+    const consumer = consume(0n, () => gate.pass(), stopping.signal, { handles });
+    const follower = consume(0n);
+    await numbered.write(1, counted);
+    await gate.reached;
+    for (let round = 0; round < 25; round += 1) await numbered.write(1_000);
+    const last = await numbered.write(1, counted);
+    await untilReached(follower, last);
+    gate.open();
+    await untilReached(consumer, last);
+    expect(numbered.log.follows).toHaveLength(1);
+    expect(consumer.batches.map(({ reached }) => reached)).toEqual([1n, last]);
+  });
 });
 
 test('what a consumer has read for itself is not brought again', async () => {

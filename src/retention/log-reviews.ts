@@ -43,8 +43,14 @@ export class LogReviews {
   private readonly stopped = new AbortController();
   private running: Promise<void> | undefined;
   private asked = new AbortController();
+  private isDone = false;
 
   constructor(private readonly deps: ReviewDeps) {}
+
+  /** Whether nothing that was asked for is left to do. */
+  get isIdle(): boolean {
+    return this.isDone;
+  }
 
   async start(): Promise<void> {
     await this.deps.documents.ensure(REVIEWS);
@@ -66,6 +72,7 @@ export class LogReviews {
       const review: Review = { companyId, asOf: `${asOf}`, cursor: null };
       if (await documents.compareAndSet(REVIEWS.name, companyId, known?.version ?? null, review)) break;
     }
+    this.isDone = false;
     this.asked.abort();
   }
 
@@ -77,6 +84,7 @@ export class LogReviews {
       try {
         const open = await this.deps.documents.scan<Review>(REVIEWS.name, null, MAX_REVIEWS);
         for (const { document } of open) await this.review(document.companyId);
+        this.isDone = open.length < MAX_REVIEWS && !this.asked.signal.aborted;
       } catch (err) {
         if (signal.aborted) return;
         const passes = err instanceof LogUnavailable || err instanceof DocumentsUnavailable;

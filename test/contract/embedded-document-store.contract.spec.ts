@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import type { Query } from '../../src/documents/document-store';
 import type { PageKey } from '../../src/documents/cursor';
 import { EmbeddedDocumentStore } from '../../src/documents/embedded/embedded-document-store';
@@ -108,6 +109,47 @@ describe('EmbeddedDocumentStore', () => {
   it('refuses a collection of the other kind with the same name', async () => {
     await expect(store.ensure({ ...leases, kind: 'model' })).rejects.toThrow(/kind/);
     await expect(store.ensure({ ...tasks, kind: 'durable' })).rejects.toThrow(/kind/);
+  });
+
+  describe('what was written a moment ago', () => {
+    const writes = (n: number, position: bigint) => [{ id: 'a', document: { id: 'a', rank: n }, position }];
+    const batch = (collection: string, n: number, position: bigint) =>
+      store.writeBatch({
+        collection,
+        writes: writes(n, position),
+        checkpoint: { name: collection, position },
+      });
+
+    it('is gone with its collection, also where both were asked for at once', async () => {
+      await Promise.all([batch('tasks-v1', 1, 1n), store.drop('tasks-v1')]);
+      await store.ensure(tasks);
+      expect(await store.get('tasks-v1', 'a')).toBeNull();
+    });
+
+    it('is what came last, of a batch and a comparison at once', async () => {
+      await Promise.all([
+        batch('leases', 1, 1n),
+        store.compareAndSet('leases', 'a', 1, { id: 'a', rank: 2 }),
+      ]);
+      expect(await store.get('leases', 'a')).toEqual({ id: 'a', rank: 2 });
+    });
+
+    it('is what came last, of batches at once of which one is old', async () => {
+      const all = [batch('leases', 1, 1n), batch('leases', 5, 5n), batch('leases', 3, 3n)];
+      await Promise.all(all);
+      expect(await store.get('leases', 'a')).toMatchObject({ rank: 5 });
+    });
+
+    it('is looked up again when the thread that writes has died, since nobody knows what it has left', async () => {
+      await batch('tasks-v1', 1, 1n);
+      expect(await store.get('tasks-v1', 'a')).toMatchObject({ rank: 1 });
+      const outside = openDatabase(join(data, 'documents.db'), 'NORMAL');
+      outside.exec(`UPDATE "tasks-v1" SET body = '{"id":"a","rank":2}'`);
+      outside.close();
+      const { thread } = store as unknown as { thread: { worker: Worker } };
+      await thread.worker.terminate();
+      expect(await store.get('tasks-v1', 'a')).toMatchObject({ rank: 2 });
+    });
   });
 
   it('drops a collection of an earlier start that nobody ensures any more', async () => {

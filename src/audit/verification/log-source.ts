@@ -2,7 +2,14 @@ import type { EventLog } from '../../event-log/event-log';
 import { FollowInterrupted } from '../../event-log/event-log';
 import type { Position, StoredEvent } from '../../kernel/event';
 import { decode } from '../../kernel/event';
-import { AUDIT_STREAM, ownerOf } from '../../kernel/streams';
+import {
+  AUDIT_STREAM,
+  companyStream,
+  LOG_CATEGORY,
+  ownerOf,
+  runOfLog,
+  runStream,
+} from '../../kernel/streams';
 import type { AuditEvent, SignedStatement } from '../domain/audit.events';
 import type { HeadEntry } from '../domain/interval';
 import { groupsOf } from '../domain/interval';
@@ -17,10 +24,16 @@ export interface Part {
 
 /** The events of a log, and its checkpoints put together of theirs. */
 export class LogSource implements Source {
+  /** Where single streams are wanted. */
+  private readonly streams: ReadonlySet<string> | null;
+
   constructor(
     private readonly log: EventLog,
     private readonly part: Part = {},
-  ) {}
+  ) {
+    const { stream } = part;
+    this.streams = stream === undefined ? null : new Set([...vouchersOf(stream), stream]);
+  }
 
   head(): Promise<Position> {
     return this.log.head();
@@ -31,8 +44,8 @@ export class LogSource implements Source {
 
   async *items(after: Position, signal: AbortSignal): AsyncGenerator<Batch> {
     const head = await this.head();
-    if (this.part.stream !== undefined) {
-      yield* this.itemsOfStream(this.part.stream, head, signal);
+    if (this.streams) {
+      yield* this.itemsOfStreams(this.streams, head, signal);
       return;
     }
     if (after >= head) return;
@@ -54,10 +67,14 @@ export class LogSource implements Source {
     }
   }
 
-  /** One stream is read by itself, and then what all checkpoints have signed of it. */
-  private async *itemsOfStream(stream: string, head: Position, signal: AbortSignal): AsyncGenerator<Batch> {
+  /** Each stream is read by itself, and then what all checkpoints have signed of them. */
+  private async *itemsOfStreams(
+    streams: ReadonlySet<string>,
+    head: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<Batch> {
     const assembly = new Assembly();
-    for (const name of stream === AUDIT_STREAM ? [stream] : [stream, AUDIT_STREAM]) {
+    for (const name of new Set([...streams, AUDIT_STREAM])) {
       for await (const event of this.log.read(name)) {
         signal.throwIfAborted();
         yield { items: this.itemsOf(event, assembly), reached: event.position };
@@ -76,10 +93,17 @@ export class LogSource implements Source {
   }
 
   private isWanted(stream: string): boolean {
-    const { companyId, stream: only } = this.part;
-    if (only !== undefined) return stream === only;
+    if (this.streams) return this.streams.has(stream);
+    const { companyId } = this.part;
     return companyId === undefined || stream === AUDIT_STREAM || ownerOf(stream) === companyId;
   }
+}
+
+/** By what they say an event of a log may be missing (`AgedOut`): so that has to be what was written, as well. */
+function vouchersOf(stream: string): string[] {
+  if (!stream.startsWith(`${LOG_CATEGORY}-`)) return [];
+  const { companyId, runId } = runOfLog(stream);
+  return [companyStream(companyId), runStream(companyId, runId)];
 }
 
 /** Puts the parts of checkpoints together as they come. */

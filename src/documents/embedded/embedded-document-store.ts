@@ -35,6 +35,8 @@ export class EmbeddedDocumentStore implements DocumentStore {
   private readonly files: Record<FileKind, DocumentFileReader>;
   private readonly collections = new Map<string, CollectionReader>();
   private readonly recent = new RecentDocuments();
+  /** What a batch was made of, until it is answered. */
+  private readonly underWay = new WeakMap<DocumentRequest, WriteBatch['writes']>();
   private readonly group: GroupCommit<DocumentRequest, DocumentOutcome>;
 
   /**
@@ -51,8 +53,13 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const thread: Thread = await WriterThread.open({
       program: WRITER_PROGRAM,
       folder,
+      onWritten: (requests, outcomes) => store?.remember(requests, outcomes),
       onOpened: () => store?.ensureAgain(),
-      onFault,
+      onFault: (error) => {
+        // What was on its way may have been written.
+        store?.recent.clear();
+        onFault(error);
+      },
     });
     return (store = new EmbeddedDocumentStore(folder, thread));
   }
@@ -110,18 +117,10 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const encoded = writes.map(({ id, document, position }) => {
       return { id, columns: document && columnsOf(collection, document), position };
     });
-    const request = { file: collection.kind, collection: name, writes: encoded, checkpoint };
-    const ids = writes.map(({ id }) => id);
-    const outcome = await this.write({ kind: 'batch', ...request }).catch((error: unknown) => {
-      this.recent.forget(name, ids);
-      throw error;
-    });
-    if (outcome.kind !== 'written' || !outcome.isWhole) return this.recent.forget(name, ids);
-    for (const [index, { id, document, position }] of writes.entries()) {
-      const text = encoded[index]!.columns?.[0];
-      if (document === null) this.recent.forget(name, [id]);
-      else this.recent.keep(name, id, { document, position }, String(text).length);
-    }
+    const file = collection.kind;
+    const request: DocumentRequest = { kind: 'batch', file, collection: name, writes: encoded, checkpoint };
+    this.underWay.set(request, writes);
+    await this.write(request);
   }
 
   async checkpoints(): Promise<Position[]> {
@@ -142,12 +141,8 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const columns: DocumentColumns | null = document && columnsOf(collection, document);
     const file = collection.kind;
     const request = { file, collection: name, id, expectedVersion, columns };
-    try {
-      const outcome = await this.write({ kind: 'compareAndSet', ...request });
-      return outcome.kind === 'compared' && outcome.isSet;
-    } finally {
-      this.recent.forget(name, [id]);
-    }
+    const outcome = await this.write({ kind: 'compareAndSet', ...request });
+    return outcome.kind === 'compared' && outcome.isSet;
   }
 
   async getVersioned<D extends Document>(collection: string, id: string): Promise<Versioned<D> | null> {
@@ -158,7 +153,6 @@ export class EmbeddedDocumentStore implements DocumentStore {
   async drop(collection: string): Promise<void> {
     await this.write({ kind: 'drop', file: 'model', collection });
     this.collections.delete(collection);
-    this.recent.clear();
   }
 
   /** Commits what waits, then closes. */
@@ -173,6 +167,16 @@ export class EmbeddedDocumentStore implements DocumentStore {
     const outcome = await this.group.submit(request);
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome;
+  }
+
+  /**
+   * Before anybody is answered, what was written is known: in the order in which it was, since who is answered first goes
+   * on first, whatever came later.
+   */
+  private remember(requests: readonly DocumentRequest[], outcomes: readonly DocumentOutcome[]): void {
+    for (const [index, request] of requests.entries()) {
+      this.recent.note(request, outcomes[index]!, this.underWay.get(request) ?? []);
+    }
   }
 
   /** A thread that took the place of another one knows of no collection. It is told before anything else. */

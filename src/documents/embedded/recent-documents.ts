@@ -1,7 +1,8 @@
 import { LruMap } from '../../kernel/lru-map';
 import type { Position } from '../../kernel/event';
-import type { Document, Positioned } from '../document-store';
+import type { Document, Positioned, WriteBatch } from '../document-store';
 import type { CollectionReader } from './collection-reader';
+import type { BatchRequest, DocumentOutcome, DocumentRequest } from './document-messages';
 
 const MAX_DOCUMENTS = 4_000;
 const MAX_TEXT_LENGTH = 4_096;
@@ -45,20 +46,40 @@ export class RecentDocuments {
     return found;
   }
 
-  /** To be called with what has been written, and stands in the file now. */
-  keep(collection: string, id: string, { document, position }: Recent, textLength: number): void {
-    const key = keyOf(collection, id);
-    if (textLength > MAX_TEXT_LENGTH) this.documents.delete(key);
-    else this.documents.set(key, { document: deepFrozen(document), position });
-  }
-
-  /** To be called after a write of which it is not known what it has left. */
-  forget(collection: string, ids: Iterable<string>): void {
-    for (const id of ids) this.documents.delete(keyOf(collection, id));
+  /** To be told of everything that was written, in that order. @param writes what a batch was made of */
+  note(request: DocumentRequest, outcome: DocumentOutcome, writes: WriteBatch['writes']): void {
+    switch (request.kind) {
+      case 'batch':
+        return this.noteBatch(request, outcome.kind === 'written' && outcome.isWhole, writes);
+      case 'compareAndSet':
+        return this.documents.delete(keyOf(request.collection, request.id));
+      case 'drop':
+        return this.clear();
+      case 'ensure':
+    }
   }
 
   clear(): void {
     this.documents.clear();
+  }
+
+  /** Where it is not whole, it is not known what it has left. */
+  private noteBatch(
+    { collection, writes: encoded }: BatchRequest,
+    isWhole: boolean,
+    writes: WriteBatch['writes'],
+  ): void {
+    for (const [index, { id, document, position }] of writes.entries()) {
+      const text = encoded[index]!.columns?.[0];
+      if (document === null || !isWhole) this.documents.delete(keyOf(collection, id));
+      else this.keep(collection, id, { document, position }, String(text).length);
+    }
+  }
+
+  private keep(collection: string, id: string, { document, position }: Recent, textLength: number): void {
+    const key = keyOf(collection, id);
+    if (textLength > MAX_TEXT_LENGTH) this.documents.delete(key);
+    else this.documents.set(key, { document: deepFrozen(document), position });
   }
 }
 

@@ -33,8 +33,8 @@ export class EmbeddedLogUpkeep implements LogUpkeep {
     return { ...this.removed, fileBytes: statSync(chunksFile(this.folder)).size };
   }
 
-  start(): void {
-    this.running ??= this.run();
+  start(isCarriedOut: () => boolean): void {
+    this.running ??= this.run(() => isCarriedOut() && this.log.needsScavenging);
   }
 
   async stop(): Promise<void> {
@@ -42,10 +42,10 @@ export class EmbeddedLogUpkeep implements LogUpkeep {
     await this.running;
   }
 
-  private async run(): Promise<void> {
+  private async run(isDue: () => boolean): Promise<void> {
     while (!this.stopped.signal.aborted) {
       try {
-        if (this.log.needsScavenging) await this.scavenge();
+        if (isDue()) await this.scavenge(isDue);
       } catch (err) {
         if (this.stopped.signal.aborted) return;
         // The writer says itself that it is gone, and comes back.
@@ -56,9 +56,9 @@ export class EmbeddedLogUpkeep implements LogUpkeep {
     }
   }
 
-  private async scavenge(): Promise<void> {
+  private async scavenge(isDue: () => boolean): Promise<void> {
     const before = { ...this.soFar };
-    while (!this.stopped.signal.aborted && this.log.needsScavenging) {
+    while (!this.stopped.signal.aborted && isDue()) {
       const beganAtMs = performance.now();
       const { events, bytes } = await this.log.scavenge(STEP_BYTES);
       this.removed.events += events;

@@ -9,6 +9,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 /** What an event takes beside its data: metadata, ids, objects. */
 const EVENT_FRAME_BYTES = 1_000;
 const MAX_PAGE_EVENTS = 1_000;
+/** A page ends with the event that takes it past this, as one from the file does: followers hold pages in memory. */
+const MAX_PAGE_BYTES = 1024 * 1024;
 
 type AppendedOutcome = Extract<AppendOutcome, { kind: 'appended' }>;
 
@@ -42,8 +44,9 @@ export class RecentEvents {
     this.streams.clear();
   }
 
-  /** The stream has a maximum age: it is read from the file from now on. */
+  /** The stream has a maximum age: it is read from the file from now on, as those of raw log bytes always are. */
   hide(stream: string): void {
+    if (categoryOf(stream) === LOG_CATEGORY) return;
     this.ageing.add(stream);
     this.streams.delete(stream);
   }
@@ -68,10 +71,14 @@ export class RecentEvents {
   after(position: number, head: LogHead, categories: CategoryFilter): FollowBatch | null {
     if (position < this.start || admits(categories, LOG_CATEGORY) || isBehind(head, this.events)) return null;
     const events: StoredEvent[] = [];
+    let bytes = 0;
     for (let index = this.indexAfter(BigInt(position)); index < this.events.length; index += 1) {
       const event = this.events[index]!;
-      if (admits(categories, categoryOf(event.stream))) events.push(event);
-      if (events.length === MAX_PAGE_EVENTS) return { events, reached: event.position };
+      if (!admits(categories, categoryOf(event.stream))) continue;
+      events.push(event);
+      bytes += event.data.length;
+      if (events.length === MAX_PAGE_EVENTS || bytes >= MAX_PAGE_BYTES)
+        return { events, reached: event.position };
     }
     return { events, reached: BigInt(head) };
   }

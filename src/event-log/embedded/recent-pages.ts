@@ -29,6 +29,7 @@ export class RecentPages {
 
   clear(): void {
     clearTimeout(this.forgetting);
+    this.forgetting = undefined;
     this.pages.clear();
   }
 }

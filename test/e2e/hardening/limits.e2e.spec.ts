@@ -64,6 +64,8 @@ describe('the head of a request', () => {
     expect(details.field).toBe('limit');
     const refused = await server.api('GET', path(httpLimits.queryParameters + 1));
     expect(expectProblem(refused, 400, 'bad_request').details.field).toBe('query');
+    const hidden = path(httpLimits.queryParameters + 1).replace('?limit=5', '?limit=5?');
+    expect(expectProblem(await server.api('GET', hidden), 400, 'bad_request').details.field).toBe('query');
   });
 
   test('an expectation that nobody knows is refused with a problem document', async () => {

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CompanyView, VerificationResult } from '../../../src/client';
-import { runLogStream } from '../../../src/kernel/streams';
+import { companyStream, runLogStream, runStream } from '../../../src/kernel/streams';
 import { closeDatabase, openDatabase } from '../../../src/sqlite/sqlite';
 import type { TestServer } from '../../support/server';
 import { startTestServer, waitUntil } from '../../support/server';
@@ -198,6 +198,39 @@ describeWhen(logIsEmbedded, NOT_EMBEDDED)('output that is not kept for ever', ()
   });
 });
 
+describeWhen(logIsEmbedded, NOT_EMBEDDED)(
+  'a longer time that reached no log before the server was killed',
+  () => {
+    test('holds for what would have aged out meanwhile', async () => {
+      const { id } = await company(30);
+      const run = await finishedRun(id);
+      const before = await storedRevisions(run);
+      const changedAt = await head(server);
+      expectStatus(await server.api('PATCH', `/v1/companies/${id}`, { logRetentionDays: null }), 200);
+      await server.close();
+      const log = TamperedLog.live(dataDir);
+      const undo = (file: string, sql: string, ...values: (string | number)[]) =>
+        expect(log.run(sql, values, file)).toBeGreaterThan(0);
+      undo(
+        'durable.db',
+        `UPDATE _checkpoints SET position = ? WHERE name = 'saga:log_retention'`,
+        Number(changedAt),
+      );
+      undo('runlog.db', 'UPDATE streams SET max_age_sec = 2592000');
+      undo('runlog.db', 'INSERT OR REPLACE INTO ageing (stream_id, due_ms) SELECT id, 0 FROM streams');
+      undo('runlog.db', 'UPDATE events SET at_ms = 0');
+
+      await start();
+      await waitUntil(() => agesOf(30 * 86_400) === 0, 'the log has the new age');
+      expect(await storedRevisions(run)).toEqual(before);
+      expect((await readLog(run)).totalBytes).toBe(run.logBytes);
+
+      expectStatus(await server.api('PATCH', `/v1/companies/${id}`, { logRetentionDays: 30 }), 200);
+      await waitUntil(() => isRemoved(run), 'the output is removed');
+    });
+  },
+);
+
 describeWhen(logIsEmbedded, NOT_EMBEDDED)('what is missing without that its time had come', () => {
   const remove = (run: Run, which: string) =>
     TamperedLog.live(dataDir).run(
@@ -237,6 +270,65 @@ describeWhen(logIsEmbedded, NOT_EMBEDDED)('what is missing without that its time
     expect(changed).toBe(1);
     await start(LONG_AFTER);
     expect(await namedOf(aged)).toEqual([expect.objectContaining({ kind: 'changed' })]);
+  });
+});
+
+describeWhen(logIsEmbedded, NOT_EMBEDDED)('who makes it look as if its time had come', () => {
+  const lied = (stream: string, sql: string) => {
+    const where = `${OF_STREAM} AND type_id = (SELECT id FROM types WHERE name = ?)`;
+    return (type: string) => TamperedLog.live(dataDir).run(`${sql} WHERE ${where}`, [stream, type]);
+  };
+
+  test.each([
+    [
+      'the retention',
+      5_000,
+      ({ companyId }: Run) =>
+        lied(
+          companyStream(companyId),
+          `UPDATE events SET data = replace(data, '5000', '1')`,
+        )('LogRetentionChanged'),
+      ({ companyId }: Run) => companyStream(companyId),
+    ],
+    [
+      'the end of the run',
+      5_000,
+      ({ companyId, id }: Run) =>
+        lied(
+          runStream(companyId, id),
+          `UPDATE events SET metadata = replace(metadata, '"at":"20', '"at":"10')`,
+        )('RunLifecycleRecorded'),
+      ({ companyId, id }: Run) => runStream(companyId, id),
+    ],
+  ])('by changing %s is found out, also where only the log is looked at', async (_what, days, lie, where) => {
+    const { id } = await company(days);
+    const run = await finishedRun(id, 'echo early');
+    await server.close();
+    const stream = runLogStream(run.companyId, run.id);
+    const removed = `DELETE FROM events WHERE ${OF_STREAM} AND revision = 0`;
+    expect(TamperedLog.live(dataDir).run(removed, [stream], 'runlog.db')).toBe(1);
+    expect(lie(run)).toBeGreaterThan(0);
+    await start(LONG_AFTER);
+    for (const query of ['', `?companyId=${id}`, `?stream=${stream}`]) {
+      const { ok, named } = await verify(query);
+      expect({ query, ok }).toEqual({ query, ok: false });
+      expect(named).toContainEqual(expect.objectContaining({ kind: 'changed', stream: where(run) }));
+    }
+  });
+
+  test('by taking away the run with it is found out', async () => {
+    const { id } = await company(30);
+    const [one, other] = [await finishedRun(id, 'echo one'), await finishedRun(id, 'echo other')];
+    await server.close();
+    const remove = (stream: string, file: string) =>
+      TamperedLog.live(dataDir).run(`DELETE FROM events WHERE ${OF_STREAM}`, [stream], file);
+    expect(remove(runLogStream(id, one.id), 'runlog.db')).toBeGreaterThan(1);
+    expect(remove(runStream(id, one.id), 'log.db')).toBeGreaterThan(1);
+    expect(remove(runLogStream(id, other.id), 'runlog.db')).toBeGreaterThan(1);
+    await start();
+    const gone = (stream: string) => expect.objectContaining({ kind: 'stream_removed', stream }) as unknown;
+    const expected = [runLogStream(id, one.id), runStream(id, one.id), runLogStream(id, other.id)].map(gone);
+    expect((await verify()).named).toEqual(expect.arrayContaining(expected));
   });
 });
 
