@@ -3,12 +3,17 @@ import type { Database } from '../../sqlite/sqlite';
 const EVENT_ROW = `
   SELECT e.position, s.name AS stream, e.revision, t.name AS type, e.id, e.metadata, e.data`;
 
+/** With what the file finds an event by, for those who look whether it is right. */
+const FILED_ROW = `${EVENT_ROW}, e.category, e.at_ms AS atMs`;
+
 /** CROSS JOIN keeps SQLite to this order of the tables: through the position, never through the streams. */
-const LOG_RANGE = `${EVENT_ROW}
+const FROM_RANGE = `
   FROM events e CROSS JOIN streams s ON s.id = e.stream_id CROSS JOIN types t ON t.id = e.type_id
   WHERE e.position > ? AND e.position <= ?`;
 
-const STREAM_EVENTS = `${EVENT_ROW}
+const LOG_RANGE = `${EVENT_ROW}${FROM_RANGE}`;
+
+const STREAM_EVENTS = `${FILED_ROW}
   FROM streams s CROSS JOIN events e ON e.stream_id = s.id CROSS JOIN types t ON t.id = e.type_id
   WHERE s.name = ? AND e.position <= ? AND (s.max_age_sec IS NULL OR e.at_ms >= ? - s.max_age_sec * 1000)`;
 
@@ -66,7 +71,7 @@ export function prepareReadingStatements(db: Database) {
     atPosition: db.prepare('SELECT 1 FROM events WHERE position = ?'),
     lastPosition: db.prepare('SELECT coalesce(max(position), 0) AS position FROM events'),
     aged: db.prepare('SELECT 1 FROM ageing WHERE due_ms <= ? LIMIT 1'),
-    all: db.prepare(`${LOG_RANGE} ORDER BY e.position`),
+    all: db.prepare(`${FILED_ROW}${FROM_RANGE} ORDER BY e.position`),
     only: db.prepare(`${LOG_RANGE} AND e.category IN (SELECT value FROM json_each(?)) ORDER BY e.position`),
     except: db.prepare(
       `${LOG_RANGE} AND e.category NOT IN (SELECT value FROM json_each(?)) ORDER BY e.position`,

@@ -72,6 +72,9 @@ export interface EventRow {
   id: string;
   metadata: string;
   data: string | Uint8Array;
+  /** What its file finds it by, where the reader has not itself chosen by that. */
+  category?: string;
+  atMs?: number;
 }
 
 export interface StreamQuery {
