@@ -26,6 +26,7 @@ export const agentSchema = z
     adapterType: z.string(),
     adapterConfig: jsonObject,
     runtimeConfig: z.object({ heartbeat: policySchema, permissions: permissionsSchema }),
+    requiresApproval: z.boolean().describe('Whether it was registered so, approved since or not'),
     status: agentStatusSchema,
     statusReason: z.string().nullable(),
     lastHeartbeatAt: timestamp.nullable().describe('When its last run ended'),
@@ -72,6 +73,7 @@ export type RuntimeStateView = z.output<typeof runtimeStateSchema>;
 export function agentView(document: AgentDocument, now: Date): AgentView {
   const { id, companyId, externalKey, name, adapterType, adapterConfig, runtimeConfig } = document;
   const { status, statusReason, lastHeartbeatAt, activeRunIds, version, createdAt, spent } = document;
+  const { requiresApproval } = document;
   return {
     id,
     companyId,
@@ -80,6 +82,7 @@ export function agentView(document: AgentDocument, now: Date): AgentView {
     adapterType,
     adapterConfig,
     runtimeConfig: { permissions: defaultPermissions, ...runtimeConfig },
+    requiresApproval,
     status,
     statusReason,
     lastHeartbeatAt,

@@ -1,3 +1,4 @@
+import { asStored } from './as-stored';
 import type { DocumentStore } from '../documents/document-store';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
@@ -47,7 +48,8 @@ export class Audit {
     private readonly givenUp: AbortController,
   ) {}
 
-  static async open({ dataFolder, ...deps }: AuditDeps): Promise<Audit> {
+  static async open({ dataFolder, ...given }: AuditDeps): Promise<Audit> {
+    const deps = { ...given, log: asStored(given.log) };
     const { log, documents, clock, nodeId } = deps;
     const key = await SigningKey.open(dataFolder);
     const shared = new SharedAuditState(documents, clock, nodeId);

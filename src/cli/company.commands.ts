@@ -70,6 +70,9 @@ function show(company: CompanyView, { json }: ClientOptions): void {
   const { id, name, externalKey, status, createdAt, logRetentionDays } = company;
   printDetails({
     ...{ company: id, name, 'external key': externalKey, status, created: ago(createdAt) },
-    'keeps output': logRetentionDays === null ? 'for ever' : `for ${logRetentionDays} days after a run`,
+    'keeps output':
+      logRetentionDays === null
+        ? 'for ever'
+        : `for ${logRetentionDays} ${logRetentionDays === 1 ? 'day' : 'days'} after a run`,
   });
 }

@@ -59,6 +59,8 @@ export interface ReadOptions {
   from?: Revision;
   limit?: number;
   direction?: 'forwards' | 'backwards';
+  /** Nothing is answered from memory: for audits, which want to know what is stored. Default: false. */
+  asStored?: boolean;
 }
 
 export interface FollowOptions {
@@ -73,6 +75,8 @@ export interface FollowOptions {
   categories?: { only: readonly string[] } | { except: readonly string[] };
   /** Raw bytes may be left empty: for whoever does not look at them. Default: false. */
   withoutBytes?: boolean;
+  /** As with `read`. */
+  asStored?: boolean;
   signal: AbortSignal;
 }
 

@@ -59,6 +59,8 @@ export interface StoredEvent extends EventToAppend {
   position: Position;
   /** Why its data cannot be read: a newer Reveille has written it. Not there on any other. */
   unreadable?: string;
+  /** Why readers may miss it: what its store keeps beside it, to find it by, says something else. Not there on any other. */
+  misfiled?: string;
 }
 
 /** A JSON event with its data parsed. */

@@ -111,7 +111,8 @@ export class ProjectionJobs {
     try {
       signal.throwIfAborted();
       job.begin(this.clock.now());
-      job.succeed(this.clock.now(), await this.work(job, runner, signal));
+      const result = await this.work(job, runner, signal);
+      job.succeed(this.clock.now(), result);
     } catch (error) {
       if (this.stopping.signal.aborted && !job.isCancelled) return job.end('interrupted', this.clock.now());
       if (job.kind === 'rebuild') await this.abandonRebuild(runner.projection);

@@ -70,6 +70,21 @@ describe('EmbeddedDocumentStore', () => {
     expect(await store.get('tasks-v1', 'a')).toEqual({ id: 'a', rank: 2 });
   });
 
+  // Lists go by the columns: a comparison that saw the bodies alone would call that equal.
+  it('scans what the columns say, where somebody has changed them', async () => {
+    await put(store, [
+      { id: 'a', rank: 1 },
+      { id: 'b', rank: 1 },
+    ]);
+    const db = openDatabase(join(data, 'documents.db'), 'FULL');
+    db.prepare(`UPDATE "tasks-v1" SET "f_rank" = 2 WHERE id = 'b'`).run();
+    db.close();
+    expect((await store.scan('tasks-v1', null, 10)).map(({ document }) => document)).toEqual([
+      { id: 'a', rank: 1 },
+      { id: 'b', rank: '2' },
+    ]);
+  });
+
   it.each<[string, unknown]>([
     ['status', 1],
     ['rank', '1'],

@@ -12,6 +12,7 @@ export interface AgentDocument extends AgentConfiguration {
   id: string;
   companyId: string;
   externalKey: string | null;
+  requiresApproval: boolean;
   status: 'pending_approval' | 'idle' | 'running' | 'error' | 'paused' | 'terminated';
   statusReason: string | null;
   lastHeartbeatAt: string | null;
@@ -53,7 +54,7 @@ type Handled =
 
 export const agentsProjection: Projection<AgentDocument, Handled> = {
   name: 'agents',
-  version: 3,
+  version: 4,
   fields: { companyId: 'text', status: 'text', registeredPosition: 'position' },
   indexes: [
     ['companyId', 'registeredPosition'],
@@ -104,6 +105,7 @@ function registered({ event, metadata, position }: Recorded<Handled>): AgentDocu
     adapterType,
     adapterConfig,
     runtimeConfig,
+    requiresApproval,
     status: requiresApproval ? 'pending_approval' : 'idle',
     statusReason: null,
     lastHeartbeatAt: null,

@@ -37,6 +37,7 @@ test('a registered agent is idle', () => {
   expect(agentAfter(registered({}, { externalKey: 'ada' }))).toEqual({
     ...configuration(),
     ...{ id: 'agent-1', companyId: 'company-1', externalKey: 'ada', status: 'idle', statusReason: null },
+    requiresApproval: false,
     ...{ lastHeartbeatAt: null, activeRunIds: [], version: 1, createdAt: '2025-11-23T10:00:00.000Z' },
     ...{
       registeredPosition: '1',

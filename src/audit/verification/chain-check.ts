@@ -65,7 +65,7 @@ export class ChainCheck {
     if (recorded !== computed && recorded !== linkOf(bases.computed, event)) {
       this.suspects.add(event, bases.recorded);
       this.tell(changed(event, computed));
-    }
+    } else if (event.misfiled !== undefined) this.tell(filedElsewhere(event, event.misfiled));
     return { revision, hashes: { recorded, computed } };
   }
 
@@ -103,6 +103,16 @@ export function unreadable(event: StoredEvent, reason: string): Finding {
     ...{ kind: 'changed', stream, revision, toRevision: revision, eventId: id, position: `${position}` },
     ...{ checkpoint: null, expected: 'what was written', found: reason },
     message: `${type} (${stream}, revision ${revision}, id ${id}) cannot be read: ${reason}`,
+  };
+}
+
+/** The event is what was written, and readers that look for its kind or its age pass it over. */
+function filedElsewhere(event: StoredEvent, misfiled: string): Finding {
+  const { stream, revision, id, type, position } = event;
+  return {
+    ...{ kind: 'changed', stream, revision, toRevision: revision, eventId: id, position: `${position}` },
+    ...{ checkpoint: null, expected: 'the category and the time that it has', found: misfiled },
+    message: `${type} (${stream}, revision ${revision}, id ${id}) is not where it was filed: ${misfiled}`,
   };
 }
 

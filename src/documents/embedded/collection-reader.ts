@@ -2,7 +2,7 @@ import { decodeCursor, encodeCursor, fingerprintOf } from '../cursor';
 import type { Collection, Document, Identified, Page, Positioned, Query, Versioned } from '../document-store';
 import { assertPageSize } from '../page-size';
 import { servingIndex } from '../serving-index';
-import { tableOf } from './names';
+import { columnOf, tableOf } from './names';
 import { pageSelects } from './page-select';
 import type { StatementCache } from './statement-cache';
 
@@ -10,6 +10,9 @@ interface Row {
   id: string;
   body: string;
 }
+
+/** With what the columns of its fields hold, as text; each is named `f_` and its field. */
+type ScannedRow = Row & Record<string, string | null>;
 
 /** Reads one collection. */
 export class CollectionReader {
@@ -20,12 +23,14 @@ export class CollectionReader {
     private readonly statements: StatementCache,
   ) {
     const table = tableOf(collection.name);
+    const columns = Object.keys(collection.fields).map(columnOf);
+    const scanned = ['id', 'body', ...columns.map((column) => `CAST(${column} AS TEXT) AS ${column}`)].join();
     this.sql = {
       get: `SELECT version, body FROM ${table} WHERE id = ?`,
       // As text, because a number would lose the last digits of a large position.
       getPositioned: `SELECT body, CAST(position AS TEXT) AS position FROM ${table} WHERE id = ?`,
-      scan: `SELECT id, body FROM ${table} ORDER BY id LIMIT ?`,
-      scanAfter: `SELECT id, body FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+      scan: `SELECT ${scanned} FROM ${table} ORDER BY id LIMIT ?`,
+      scanAfter: `SELECT ${scanned} FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
     };
   }
 
@@ -70,7 +75,21 @@ export class CollectionReader {
       after === null
         ? this.statements.get(this.sql.scan).all(limit)
         : this.statements.get(this.sql.scanAfter).all(after, limit);
-    return (rows as Row[]).map(({ id, body }) => ({ id, document: JSON.parse(body) as D }));
+    return (rows as ScannedRow[]).map((row) => ({ id: row.id, document: this.asListed(row) as D }));
+  }
+
+  /**
+   * A document with what its columns say where that is something else. Lists go by the columns, so whoever compares
+   * documents has to see that as well.
+   */
+  private asListed(row: ScannedRow): Document {
+    const document = JSON.parse(row.body) as Record<string, unknown>;
+    for (const field of Object.keys(this.collection.fields)) {
+      const value = (document[field] ?? null) as string | number | null;
+      const column = row[`f_${field}`] ?? null;
+      if ((value === null ? null : `${value}`) !== column) document[field] = column;
+    }
+    return document;
   }
 
   query<D extends Document>(query: Query): Page<D> {

@@ -84,14 +84,16 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<StoredEvent> {
-    const { direction = 'forwards', limit = Infinity } = options;
+    const { direction = 'forwards', limit = Infinity, asStored = false } = options;
     let from = options.from ?? (direction === 'forwards' ? 0 : LAST_REVISION);
     let left = limit;
     while (left > 0) {
       const maxRows = Math.min(left, MAX_STREAM_PAGE_ROWS);
       const nowMs = this.clock.now().getTime();
       const query = { stream, from, direction, maxRows, head: this.known, nowMs };
-      const { events, complete } = this.guarded(() => this.recent.inStream(query) ?? this.readStream(query));
+      const { events, complete } = this.guarded(
+        () => (asStored ? null : this.recent.inStream(query)) ?? this.readStream(query),
+      );
       yield* events;
       left -= events.length;
       if (complete || left <= 0) return;
@@ -108,7 +110,8 @@ export class EmbeddedEventLog implements EventLog {
         await this.commits.next(signal);
         continue;
       }
-      const page = this.pages.get(reached, filter, () => this.readAfter(reached, filter));
+      const read = () => this.readAfter(reached, filter);
+      const page = filter.asStored ? read() : this.pages.get(reached, filter, read);
       reached = Number(page.reached);
       yield page;
       // Catching up is all synchronous work and microtasks: without this, nothing else would get its turn.
@@ -234,7 +237,7 @@ export class EmbeddedEventLog implements EventLog {
 
   private readAfter(after: number, filter: LogFilter): FollowBatch {
     try {
-      const recent = this.recent.after(after, this.known, filter.categories);
+      const recent = filter.asStored ? null : this.recent.after(after, this.known, filter.categories);
       if (recent) return recent;
       const { rows, reached } = this.reader.readAfter(after, this.known, filter);
       return { events: rows.map(decodeRow), reached: BigInt(reached) };

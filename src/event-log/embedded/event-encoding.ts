@@ -31,7 +31,28 @@ export function decodeRow(row: EventRow): StoredEvent {
     stream,
     revision,
     position: BigInt(position),
+    ...misfilingOf(row),
   };
+}
+
+/** Neither column is under the event's hash, and both decide who gets to see it: they only repeat what is. */
+function misfilingOf({ stream, metadata, category, atMs }: EventRow): Pick<StoredEvent, 'misfiled'> {
+  if (category === undefined || atMs === undefined) return {};
+  // Whatever somebody has made of the name, to read it must not fail.
+  if (category !== stream.slice(0, stream.indexOf('-')))
+    return { misfiled: `it is filed under the category ${category}` };
+  return isTimeOf(metadata, atMs) ? {} : { misfiled: `it is filed under the time ${atMs}` };
+}
+
+/** Nearly always a look at the text says so. Metadata that cannot be parsed have no time to be compared with. */
+function isTimeOf(metadata: string, atMs: number): boolean {
+  const time = new Date(atMs);
+  if (!Number.isNaN(time.getTime()) && metadata.includes(`"at":"${time.toISOString()}"`)) return true;
+  try {
+    return Date.parse((JSON.parse(metadata) as EventMetadata).at) === atMs;
+  } catch {
+    return true;
+  }
 }
 
 /** About how much memory a request takes. */

@@ -3,12 +3,15 @@ import type { Database } from '../../sqlite/sqlite';
 const EVENT_HEAD = 'SELECT e.position, s.name AS stream, e.revision, t.name AS type, e.id, e.metadata';
 const EVENT_ROW = `${EVENT_HEAD}, e.data`;
 
+/** With what the file finds an event by, for those who look whether it is right. */
+const FILED_ROW = `${EVENT_ROW}, e.category, e.at_ms AS atMs`;
+
 /** CROSS JOIN keeps SQLite to this order of the tables: through the position, never through the streams. */
 const LOG_RANGE = `
   FROM events e CROSS JOIN streams s ON s.id = e.stream_id CROSS JOIN types t ON t.id = e.type_id
   WHERE e.position > ? AND e.position <= ?`;
 
-const STREAM_EVENTS = `${EVENT_ROW}
+const STREAM_EVENTS = `${FILED_ROW}
   FROM streams s CROSS JOIN events e ON e.stream_id = s.id CROSS JOIN types t ON t.id = e.type_id
   WHERE s.name = ? AND e.position <= ? AND (s.max_age_sec IS NULL OR e.at_ms >= ? - s.max_age_sec * 1000)`;
 
@@ -70,7 +73,7 @@ export function prepareReadingStatements(db: Database) {
     withoutBytes: db.prepare(`
       ${EVENT_HEAD}, CASE typeof(e.data) WHEN 'blob' THEN zeroblob(0) ELSE e.data END AS data
       ${LOG_RANGE} ORDER BY e.position`),
-    all: db.prepare(`${EVENT_ROW} ${LOG_RANGE} ORDER BY e.position`),
+    all: db.prepare(`${FILED_ROW} ${LOG_RANGE} ORDER BY e.position`),
     only: db.prepare(
       `${EVENT_ROW} ${LOG_RANGE} AND e.category IN (SELECT value FROM json_each(?)) ORDER BY e.position`,
     ),

@@ -9,7 +9,7 @@ function pagesWithReads() {
   const pages = new RecentPages();
   let reads = 0;
   const page: FollowBatch = { events: [], reached: 1n };
-  const get = () => pages.get(0, undefined, () => ((reads += 1), page));
+  const get = () => pages.get(0, {}, () => ((reads += 1), page));
   return { pages, get, reads: () => reads };
 }
 

@@ -72,6 +72,9 @@ export interface EventRow {
   id: string;
   metadata: string;
   data: string | Uint8Array;
+  /** What its file finds it by, where the reader has not itself chosen by that. */
+  category?: string;
+  atMs?: number;
 }
 
 export interface StreamQuery {
@@ -93,7 +96,7 @@ export interface StreamPage {
 }
 
 export type CategoryFilter = FollowOptions['categories'];
-export type LogFilter = Pick<FollowOptions, 'categories' | 'withoutBytes'>;
+export type LogFilter = Pick<FollowOptions, 'categories' | 'withoutBytes' | 'asStored'>;
 
 export function admits(categories: CategoryFilter, category: string): boolean {
   if (!categories) return true;

@@ -118,6 +118,27 @@ describeWhen(logIsEmbedded, NOT_EMBEDDED)('a log in files', () => {
     expect(named).toEqual([expect.objectContaining({ kind: 'changed', stream: stream(), revision: 5 })]);
   });
 
+  // What the file finds an event by: under another category, no read model would ever see it.
+  test.each([
+    ['category', `category = 'agenu'`],
+    ['time', 'at_ms = at_ms - 86400000'],
+  ])('an event that is filed under another %s', async (what, change) => {
+    const tamper = (log: TamperedLog) =>
+      expect(log.run(`UPDATE events SET ${change} WHERE ${OF_STREAM} AND revision = 5`, [stream()])).toBe(1);
+    for (const query of ['', `?stream=${stream()}`]) {
+      const named = await foundAfter(tamper, query);
+      expect(named).toEqual([
+        expect.objectContaining({
+          kind: 'changed',
+          stream: stream(),
+          revision: 5,
+          eventId: expect.any(String),
+        }),
+      ]);
+      expect(named[0]!.message).toContain(`filed under the ${what}`);
+    }
+  });
+
   test('another actor: the chain does not cover it, the checkpoint does', async () => {
     const named = await foundAfter((log) => {
       const sql = `UPDATE events SET metadata = replace(metadata, '"actor":{"type":"', '"actor":{"type":"x')

@@ -86,6 +86,7 @@ test('an agent is registered with its defaults and read back', async () => {
       heartbeat: DEFAULTS,
       permissions: { wake: 'self', loopLimit: { wakeups: 50, withinSec: 60 } },
     },
+    requiresApproval: false,
     status: 'idle',
     statusReason: null,
     lastHeartbeatAt: null,
@@ -336,7 +337,7 @@ describe('an external key', () => {
 
 test('an agent that needs approval waits for it', async () => {
   const agent = expectStatus(await register({ ...agentBody(), requiresApproval: true }), 201);
-  expect(agent).toMatchObject({ status: 'pending_approval', activeRunIds: [] });
+  expect(agent).toMatchObject({ requiresApproval: true, status: 'pending_approval', activeRunIds: [] });
 });
 
 test('none of this was an error of the server', () => {

@@ -300,7 +300,10 @@ describe('jobs over HTTP', () => {
     expectProblem(await post('projections/wakeups/compare'), 409, 'projection_busy');
     expect(await bench.consumer('wakeups')).toMatchObject({ status: 'running', job: { id: first.id } });
     gate.open();
-    expect((await bench.over(first)).status).toBe('succeeded');
+    const { status, startedAt, finishedAt, eventsPerSec } = await bench.over(first);
+    expect(status).toBe('succeeded');
+    expect(Date.parse(finishedAt!)).toBeGreaterThan(Date.parse(startedAt!));
+    expect(eventsPerSec).toBeGreaterThan(0);
     const later = await bench.start('rebuild', 'wakeups');
     expect(later.id).not.toBe(first.id);
     expect((await bench.over(later)).status).toBe('succeeded');
