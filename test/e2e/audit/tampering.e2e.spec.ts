@@ -107,6 +107,25 @@ describeWhen(logIsEmbedded, NOT_EMBEDDED)('a log in files', () => {
     expect(named).toEqual([expect.objectContaining({ kind: 'changed', stream: logAt(2), revision: 0 })]);
   });
 
+  test('a byte that is changed right after it was written, under a server that remembers it', async () => {
+    const folder = temporaryFolder();
+    await serving(folder, async (server) => {
+      const company = await openCompany(server);
+      const other = await registerAgent(server, company.id, { adapterConfig: shell('true') });
+      await runOnce(server, other.id);
+      const changed = agentStream(company.id, other.id);
+      for (const query of ['', `?stream=${changed}`])
+        expect(await verify(server, query)).toMatchObject({ ok: true });
+      const sql = `UPDATE events SET data = replace(data, '"agentId":"', '"agentId":"x') WHERE ${OF_STREAM} AND revision = 2`;
+      expect(TamperedLog.live(folder).run(sql, [changed])).toBe(1);
+      for (const query of ['', `?stream=${changed}`, `?companyId=${company.id}`]) {
+        expect((await verify(server, query)).named).toEqual([
+          expect.objectContaining({ kind: 'changed', stream: changed, revision: 2 }),
+        ]);
+      }
+    });
+  });
+
   test.each(['id', 'hash', 'at'])('a changed %s', async (what) => {
     const named = await foundAfter((log) => {
       const value =
