@@ -71,6 +71,8 @@ function pathOf({ target }: FuzzRequest): string {
 
 /** The document describes what is asked for; how it is sent, and what is nowhere, is HTTP's. */
 function mayBeUndescribed({ operationId, kind, isUnframed }: FuzzRequest, status: number): boolean {
+  // Of any request whose ids are long enough.
+  if (status === 414) return true;
   const isOfTheWire = [400, 404, 408, 413, 414, 415, 417, 431].includes(status);
   return isOfTheWire && (operationId === null || isUnframed || !/^(valid|body)/.test(kind));
 }

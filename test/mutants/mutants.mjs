@@ -666,7 +666,7 @@ export const mutants = [
   {
     name: 'positions of filtered events take waiting events along',
     file: feed,
-    find: '= { ...last, reached: batch.reached };',
+    find: '= { ...last, reached };',
     replace: '= batch;',
   },
   {

@@ -125,15 +125,15 @@ describe('whoever follows', () => {
 });
 
 describe('the oldest events', () => {
-  test('are forgotten beyond 8 MiB, and whoever needs them has the file asked', () => {
+  test('are forgotten beyond 16 MiB, and whoever needs them has the file asked', () => {
     const world = new World();
     const streams = ['agent-c.a', 'agent-c.b'];
-    for (let count = 0; count < 100; count += 1) {
+    for (let count = 0; count < 200; count += 1) {
       world.append(streams[count % 2]!, 1, { dataBytes: 100 * KIB });
       const known = world.disk.filter(({ position }) => world.after(Number(position) - 1) !== null);
       const bytes = known.reduce((sum, { data }) => sum + data.length, 0);
-      expect(bytes).toBeLessThanOrEqual(8 * KIB * KIB);
-      if (count >= 80) expect(bytes).toBeGreaterThan(3 * KIB * KIB);
+      expect(bytes).toBeLessThanOrEqual(16 * KIB * KIB);
+      if (count >= 160) expect(bytes).toBeGreaterThan(7 * KIB * KIB);
     }
     expect(world.after(0)).toBeNull();
     const from = world.disk.findIndex(({ position }) => world.after(Number(position) - 1) !== null);
@@ -150,7 +150,7 @@ describe('the oldest events', () => {
   test('are all forgotten for one that is too large itself, and what follows is kept', () => {
     const world = new World();
     world.append('agent-c.a');
-    world.append('agent-c.a', 1, { dataBytes: 9 * KIB * KIB });
+    world.append('agent-c.a', 1, { dataBytes: 17 * KIB * KIB });
     expect([world.after(0), world.after(1)]).toEqual([null, null]);
     expect(world.after(2)).toEqual({ events: [], reached: 2n });
     world.append('agent-c.a');

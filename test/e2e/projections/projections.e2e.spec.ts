@@ -183,6 +183,7 @@ describe('documents that were changed by hand', () => {
   test('a projection that they have stopped goes on after its rebuild', async () => {
     const agent = await scriptedAgent(bench.server, 'true');
     await runOnce(bench.server, agent.id);
+    await head(bench.server);
     await bench.tamper(await live(collectionName(agentsProjection)), agent.id, () => null);
     const { position } = expectStatus(
       await bench.server.api<{ position: string }>('POST', `/v1/agents/${agent.id}/wakeups`),

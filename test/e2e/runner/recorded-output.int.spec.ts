@@ -200,7 +200,7 @@ describe('a log with a gap', () => {
       });
       return { ...page, text: bytes.toString() };
     };
-    const common = { totalBytes: 36 };
+    const common = { totalBytes: 36, isMissing: false };
     const before = { ...common, text: '56789', offset: 5, nextOffset: 10, endsAtGap: true, eof: false };
     const behind = { ...common, text: 'stuvwxyz', offset: 28, nextOffset: 36, endsAtGap: false, eof: true };
     expect(await read(5)).toEqual(before);
