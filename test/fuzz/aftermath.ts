@@ -9,7 +9,6 @@ import { waitUntil } from '../support/server';
 import { worldSettings } from '../support/world';
 import { caughtUp, expectStatus, get } from '../e2e/http/client';
 import type { Verdicts } from './campaign';
-import { curlLine } from './fuzz-request';
 
 /** What must be true of a server after all that. */
 
@@ -84,8 +83,7 @@ export async function unaccountedEvents(
     const verdict = verdicts.get(correlationId);
     if (position <= after || verdict?.wasAccepted || correlationId === OWN['x-request-id']) continue;
     const what = `${type} of ${stream} at ${position}`;
-    if (verdict)
-      unaccounted.push(`${what}: was refused\n  ${curlLine(verdict.request, 'http://127.0.0.1:7717')}`);
+    if (verdict) unaccounted.push(`${what}: was refused\n  ${verdict.line}`);
     else if (actor.type === 'user')
       unaccounted.push(`${what}: by ${JSON.stringify(actor)}, as ${correlationId}`);
   }

@@ -19,8 +19,13 @@ const AT_ONCE = 6;
 /** Who is told to come again does so. */
 const MAX_ATTEMPTS = 4;
 
-/** Whether a request may have changed something, by the id that it had with the server. */
-export type Verdicts = ReadonlyMap<string, { request: FuzzRequest; wasAccepted: boolean }>;
+const MAX_LINE = 2_500;
+
+/** Whether a request may have changed something, and of one that may not the line that sends it again. */
+type Verdict = { wasAccepted: true } | { wasAccepted: false; line: string };
+
+/** By the id that a request had with the server. Tens of thousands, of which some have large bodies: lines are all that is kept. */
+export type Verdicts = ReadonlyMap<string, Verdict>;
 
 /** Requests by the thousand against one server, and what was wrong with the answers. */
 export class Campaign {
@@ -29,7 +34,7 @@ export class Campaign {
   /** How many there were of each status; 0: the connection was closed without a word. */
   readonly statuses = new Map<number, number>();
   slowestMs = 0;
-  private readonly judged = new Map<string, { request: FuzzRequest; wasAccepted: boolean }>();
+  private readonly judged = new Map<string, Verdict>();
   private readonly wire: Wire;
   private readonly maker: RequestMaker;
   private sent = 0;
@@ -107,13 +112,13 @@ export class Campaign {
     const id = answer?.headers['x-request-id'];
     if (answer === null || (request.isUnframed && id === undefined)) {
       // What stood before the fault may have been taken, and nobody was left to be told.
-      this.judged.set(`fuzz-${request.number}`, { request, wasAccepted: true });
+      this.judged.set(`fuzz-${request.number}`, { wasAccepted: true });
       return;
     }
     const wasAccepted = status < 300;
     // Several requests may go by one id.
     if (typeof id === 'string' && this.judged.get(id)?.wasAccepted !== true)
-      this.judged.set(id, { request, wasAccepted });
+      this.judged.set(id, wasAccepted ? { wasAccepted } : { wasAccepted, line: this.lineOf(request) });
     if (wasAccepted) this.learn(request, answer);
   }
 
@@ -130,8 +135,13 @@ export class Campaign {
   private blame(request: FuzzRequest, wrong: string): void {
     const { number, operationId, kind } = request;
     this.wrongs.push(
-      `#${number} ${operationId ?? 'no route'} (${kind}): ${wrong}\n  ${curlLine(request, this.server.url)}`,
+      `#${number} ${operationId ?? 'no route'} (${kind}): ${wrong}\n  ${this.lineOf(request)}`,
     );
+  }
+
+  private lineOf(request: FuzzRequest): string {
+    const line = curlLine(request, this.server.url);
+    return line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE)}… (${line.length} characters)`;
   }
 }
 
