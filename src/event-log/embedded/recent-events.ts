@@ -4,7 +4,7 @@ import type { FollowBatch } from '../event-log';
 import type { AppendOutcome, CategoryFilter, LogHead, StreamQuery } from './store-messages';
 import { admits } from './store-messages';
 
-/** How much is kept, about: minutes of a busy node. */
+/** How much is kept, about: seconds of the busiest node, and hours of a quiet one. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** What an event takes beside its data: metadata, ids, objects. */
 const EVENT_FRAME_BYTES = 1_000;
