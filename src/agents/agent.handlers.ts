@@ -6,11 +6,11 @@ import { AdapterRegistry } from '../adapters/adapter';
 import type { Principal } from '../auth/principal';
 import { ExternalKeys } from '../event-log/external-keys';
 import { parse } from '../http/parse';
-import { currentRequestId } from '../http/request-id';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
@@ -30,7 +30,7 @@ export class RegisterAgent extends Command<Written<AgentView>> {
   constructor(
     readonly companyId: string,
     readonly agent: z.output<typeof registerAgentSchema>,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -43,6 +43,7 @@ export class PatchAgent extends Command<Written<AgentView>> {
     /** From `If-Match`; null: whatever the version is. */
     readonly version: number | null,
     readonly principal: Principal,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -54,7 +55,7 @@ export class ChangeAgentStatus extends Command<Written<AgentView & { cancelledRu
   constructor(
     readonly agentId: string,
     readonly change: StatusChange,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -65,7 +66,7 @@ export class ResetSession extends Command<AgentAddress & { position: Position }>
     readonly agentId: string,
     /** null: the agent's own session. */
     readonly taskKey: string | null,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -104,22 +105,17 @@ export class RegisterAgentHandler implements ICommandHandler<RegisterAgent> {
     private readonly answers: AgentAnswers,
   ) {}
 
-  async execute({ companyId, agent, actor }: RegisterAgent) {
+  async execute({ companyId, agent, cause }: RegisterAgent) {
     await this.directory.company(companyId);
     const { externalKey = null, requiresApproval, ...configuration } = agent;
     checkAdapter(this.adapters, configuration);
     const newId = uuidv7();
     const agentId =
-      externalKey === null
-        ? newId
-        : await this.keys.reserve(companyId, externalKey, newId, {
-            actor,
-            correlationId: currentRequestId(),
-          });
+      externalKey === null ? newId : await this.keys.reserve(companyId, externalKey, newId, cause);
     const { events, position } = await this.agents.execute(
       { companyId, agentId },
       { type: 'RegisterAgent', companyId, agentId, externalKey, requiresApproval, configuration },
-      { actor },
+      cause,
       () => undefined,
     );
     // The answer to a new one comes from its own event: what has been written is never answered with a failure.
@@ -160,7 +156,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
 
   private async updateOnce(
     address: AgentAddress,
-    { patch, version, principal: { actor } }: PatchAgent,
+    { patch, version, cause }: PatchAgent,
   ): Promise<Position | null> {
     const current = await this.agents.inspect(address, (state) => {
       const { configuration, version } = state as RegisteredAgent;
@@ -174,7 +170,7 @@ export class PatchAgentHandler implements ICommandHandler<PatchAgent> {
     const { position } = await this.agents.execute(
       address,
       { type: 'UpdateAgent', baseVersion: current.version, configuration },
-      { actor },
+      cause,
       () => undefined,
     );
     return position;
@@ -203,12 +199,12 @@ export class ChangeAgentStatusHandler implements ICommandHandler<ChangeAgentStat
     private readonly answers: AgentAnswers,
   ) {}
 
-  async execute({ agentId, change, actor }: ChangeAgentStatus) {
+  async execute({ agentId, change, cause }: ChangeAgentStatus) {
     const address = await this.directory.agent(agentId);
     const { events, position } = await this.agents.execute(
       address,
       statusCommands[change],
-      { actor },
+      cause,
       () => undefined,
     );
     const cancelledRuns = events.flatMap(({ event }) =>
@@ -226,12 +222,12 @@ export class ResetSessionHandler implements ICommandHandler<ResetSession> {
     private readonly agents: AgentsStore,
   ) {}
 
-  async execute({ agentId, taskKey, actor }: ResetSession) {
+  async execute({ agentId, taskKey, cause }: ResetSession) {
     const address = await this.directory.agent(agentId);
     const { position } = await this.agents.execute(
       address,
       { type: 'ResetSession', taskKey },
-      { actor },
+      cause,
       () => undefined,
     );
     return { ...address, position: position ?? (await this.agents.head()) };

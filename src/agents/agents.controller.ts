@@ -1,11 +1,11 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import type { Principal } from '../auth/principal';
-import { RequestActor, RequestPrincipal } from '../http/actor';
+import { RequestCause, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { Written } from '../http/written';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { ChangeAgentStatus, PatchAgent, RegisterAgent, ResetSession } from './agent.handlers';
 import { GetAgent, GetRuntimeState, ListAgents } from './agent.queries';
 import { agentRoutes as routes } from './agents.routes';
@@ -18,8 +18,8 @@ export class AgentsController {
   ) {}
 
   @Handles(routes.registerAgent)
-  register(@Input() { params, body }: InputOf<typeof routes.registerAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new RegisterAgent(params.companyId, body, actor));
+  register(@Input() { params, body }: InputOf<typeof routes.registerAgent>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new RegisterAgent(params.companyId, body, cause));
   }
 
   @Handles(routes.listAgents)
@@ -37,28 +37,29 @@ export class AgentsController {
   patch(
     @Input() { params, headers, body }: InputOf<typeof routes.patchAgent>,
     @RequestPrincipal() principal: Principal,
+    @RequestCause() cause: Cause,
   ) {
-    return this.commands.execute(new PatchAgent(params.agentId, body, headers['If-Match'], principal));
+    return this.commands.execute(new PatchAgent(params.agentId, body, headers['If-Match'], principal, cause));
   }
 
   @Handles(routes.approveAgent)
-  approve(@Input() { params }: InputOf<typeof routes.approveAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'approve', actor));
+  approve(@Input() { params }: InputOf<typeof routes.approveAgent>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'approve', cause));
   }
 
   @Handles(routes.pauseAgent)
-  pause(@Input() { params }: InputOf<typeof routes.pauseAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'pause', actor));
+  pause(@Input() { params }: InputOf<typeof routes.pauseAgent>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'pause', cause));
   }
 
   @Handles(routes.resumeAgent)
-  resume(@Input() { params }: InputOf<typeof routes.resumeAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'resume', actor));
+  resume(@Input() { params }: InputOf<typeof routes.resumeAgent>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'resume', cause));
   }
 
   @Handles(routes.terminateAgent)
-  terminate(@Input() { params }: InputOf<typeof routes.terminateAgent>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'terminate', actor));
+  terminate(@Input() { params }: InputOf<typeof routes.terminateAgent>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeAgentStatus(params.agentId, 'terminate', cause));
   }
 
   @Handles(routes.getRuntimeState)
@@ -70,10 +71,10 @@ export class AgentsController {
   @Handles(routes.resetSession)
   async resetSession(
     @Input() { params, body }: InputOf<typeof routes.resetSession>,
-    @RequestActor() actor: Actor,
+    @RequestCause() cause: Cause,
   ) {
     const [{ agentId }, taskKey] = [params, body.taskKey ?? null];
-    const { position } = await this.commands.execute(new ResetSession(agentId, taskKey, actor));
+    const { position } = await this.commands.execute(new ResetSession(agentId, taskKey, cause));
     return new Written(await this.queries.execute(new GetRuntimeState(agentId, taskKey, position)), position);
   }
 }

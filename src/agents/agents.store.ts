@@ -1,11 +1,12 @@
 import type { Clock } from '../kernel/clock';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import { correlationOf } from '../kernel/cause';
+import type { Position } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { agentStream } from '../kernel/streams';
 import type { Executed } from '../event-log/aggregate-store';
 import { AggregateStore } from '../event-log/aggregate-store';
 import type { EventLog } from '../event-log/event-log';
-import { currentRequestId } from '../http/request-id';
 import type { AgentCommand, CompanyStanding } from './domain/agent.commands';
 import { agentDecider } from './domain/agent.decider';
 import type { AgentEvent } from './domain/agent.events';
@@ -38,13 +39,6 @@ export type BareAgentCommand = AgentCommand extends infer C
     ? Omit<C, keyof Circumstances>
     : never
   : never;
-
-/** Who asks, and because of what. */
-export interface Cause {
-  actor: Actor;
-  /** The event that led to the command; none for a request from outside. */
-  event?: Pick<Recorded, 'id' | 'metadata'>;
-}
 
 /** The way to the agents' streams. */
 export class AgentsStore {
@@ -86,7 +80,7 @@ export class AgentsStore {
         commandId: uuidv7(),
         companyId,
         actor: cause.actor,
-        correlationId: cause.event?.metadata.correlationId ?? currentRequestId(),
+        correlationId: correlationOf(cause),
         causationId: cause.event?.id,
       },
       answer,

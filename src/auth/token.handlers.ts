@@ -6,7 +6,8 @@ import { CompaniesStore } from '../companies/companies.store';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import type { Position } from '../kernel/event';
 import { isUuid, uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
@@ -26,7 +27,7 @@ export class CreateToken extends Command<Written<NewTokenView>> {
   constructor(
     readonly companyId: string,
     readonly wanted: { name: string; role: Role; agentId: string | null; expiresAt: string | null },
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -36,7 +37,7 @@ export class RevokeToken extends Command<Written<TokenView>> {
   constructor(
     readonly companyId: string,
     readonly tokenId: string,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -61,7 +62,7 @@ export class CreateTokenHandler implements ICommandHandler<CreateToken> {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async execute({ companyId, wanted, actor }: CreateToken) {
+  async execute({ companyId, wanted, cause }: CreateToken) {
     await this.directory.company(companyId);
     const { name, role, agentId } = wanted;
     if (agentId !== null && (await this.directory.agent(agentId)).companyId !== companyId) {
@@ -69,10 +70,7 @@ export class CreateTokenHandler implements ICommandHandler<CreateToken> {
     }
     const [token, tokenId, expiresAt] = [newToken(), uuidv7(), this.endOf(wanted.expiresAt)];
     const asked = { companyId, tokenId, name, role, agentId, hash: tokenHash(token), expiresAt };
-    const { events, position } = await this.companies.execute(
-      { type: 'CreateAccessToken', ...asked },
-      { actor },
-    );
+    const { events, position } = await this.companies.execute({ type: 'CreateAccessToken', ...asked }, cause);
     const [created] = events;
     if (created?.event.type !== 'AccessTokenCreated') throw new Error('a token was not created');
     this.watch.notice(created);
@@ -100,11 +98,11 @@ export class RevokeTokenHandler implements ICommandHandler<RevokeToken> {
     private readonly watch: AccessWatch,
   ) {}
 
-  async execute({ companyId, tokenId, actor }: RevokeToken) {
+  async execute({ companyId, tokenId, cause }: RevokeToken) {
     await this.directory.company(companyId);
     await this.find(companyId, tokenId);
     const command = { type: 'RevokeAccessToken', companyId, tokenId } as const;
-    const { events, position } = await this.companies.execute(command, { actor });
+    const { events, position } = await this.companies.execute(command, cause);
     // Nobody who reads the answer can be let in with it any more.
     for (const event of events) this.watch.notice(event);
     await this.processing.waitFor(position, NEEDED);

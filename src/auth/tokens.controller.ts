@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import { RequestCause } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { CreateToken, ListTokens, RevokeToken } from './token.handlers';
 import { tokenRoutes as routes } from './tokens.routes';
 
@@ -15,9 +15,9 @@ export class TokensController {
   ) {}
 
   @Handles(routes.createToken)
-  create(@Input() { params, body }: InputOf<typeof routes.createToken>, @RequestActor() actor: Actor) {
+  create(@Input() { params, body }: InputOf<typeof routes.createToken>, @RequestCause() cause: Cause) {
     const { agentId = null, expiresAt = null, ...rest } = body;
-    return this.commands.execute(new CreateToken(params.companyId, { ...rest, agentId, expiresAt }, actor));
+    return this.commands.execute(new CreateToken(params.companyId, { ...rest, agentId, expiresAt }, cause));
   }
 
   @Handles(routes.listTokens)
@@ -27,7 +27,7 @@ export class TokensController {
   }
 
   @Handles(routes.revokeToken)
-  revoke(@Input() { params }: InputOf<typeof routes.revokeToken>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new RevokeToken(params.companyId, params.tokenId, actor));
+  revoke(@Input() { params }: InputOf<typeof routes.revokeToken>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new RevokeToken(params.companyId, params.tokenId, cause));
   }
 }

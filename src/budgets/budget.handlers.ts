@@ -11,7 +11,8 @@ import { companiesProjection } from '../companies/projections/companies.projecti
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import type { Position } from '../kernel/event';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
 import { CLOCK } from '../tokens';
@@ -27,7 +28,7 @@ export class ChangeAgentBudget extends Command<Written<BudgetView>> {
   constructor(
     readonly agentId: string,
     readonly body: BudgetBody,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -37,7 +38,7 @@ export class ChangeCompanyBudget extends Command<Written<BudgetView>> {
   constructor(
     readonly companyId: string,
     readonly body: BudgetBody,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -107,11 +108,11 @@ export class ChangeAgentBudgetHandler implements ICommandHandler<ChangeAgentBudg
     private readonly answers: BudgetAnswers,
   ) {}
 
-  async execute({ agentId, body, actor }: ChangeAgentBudget) {
+  async execute({ agentId, body, cause }: ChangeAgentBudget) {
     const address = await this.directory.agent(agentId);
     const spending = await this.answers.spendingOf(() => this.readModels.get(agentsProjection, agentId));
     const command = { type: 'ChangeBudget', budget: budgetOf(body), spending } as const;
-    const { position } = await this.agents.execute(address, command, { actor }, () => undefined);
+    const { position } = await this.agents.execute(address, command, cause, () => undefined);
     const seenBy = position ?? (await this.agents.head());
     await this.answers.catchUp(seenBy);
     return new Written(await this.answers.ofAgent(address), seenBy);
@@ -126,11 +127,11 @@ export class ChangeCompanyBudgetHandler implements ICommandHandler<ChangeCompany
     private readonly answers: BudgetAnswers,
   ) {}
 
-  async execute({ companyId, body, actor }: ChangeCompanyBudget) {
+  async execute({ companyId, body, cause }: ChangeCompanyBudget) {
     await this.directory.company(companyId);
     const spending = await this.answers.spendingOf(() => this.directory.company(companyId));
     const command = { type: 'ChangeBudget', companyId, budget: budgetOf(body), spending } as const;
-    const { position } = await this.companies.execute(command, { actor });
+    const { position } = await this.companies.execute(command, cause);
     await this.answers.catchUp(position);
     return new Written(await this.answers.ofCompany(companyId), position);
   }

@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import { RequestCause } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { ChangeAgentBudget, ChangeCompanyBudget, GetAgentBudget, GetCompanyBudget } from './budget.handlers';
 import { budgetRoutes as routes } from './budgets.routes';
 
@@ -22,9 +22,9 @@ export class BudgetsController {
   @Handles(routes.putCompanyBudget)
   changeOfCompany(
     @Input() { params, body }: InputOf<typeof routes.putCompanyBudget>,
-    @RequestActor() actor: Actor,
+    @RequestCause() cause: Cause,
   ) {
-    return this.commands.execute(new ChangeCompanyBudget(params.companyId, body, actor));
+    return this.commands.execute(new ChangeCompanyBudget(params.companyId, body, cause));
   }
 
   @Handles(routes.getAgentBudget)
@@ -35,8 +35,8 @@ export class BudgetsController {
   @Handles(routes.putAgentBudget)
   changeOfAgent(
     @Input() { params, body }: InputOf<typeof routes.putAgentBudget>,
-    @RequestActor() actor: Actor,
+    @RequestCause() cause: Cause,
   ) {
-    return this.commands.execute(new ChangeAgentBudget(params.agentId, body, actor));
+    return this.commands.execute(new ChangeAgentBudget(params.agentId, body, cause));
   }
 }

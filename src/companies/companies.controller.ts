@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import { RequestCause } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { companyRoutes as routes } from './companies.routes';
 import { ChangeCompanyStatus, GetCompany, PatchCompany, RegisterCompany } from './company.handlers';
 
@@ -15,9 +15,9 @@ export class CompaniesController {
   ) {}
 
   @Handles(routes.registerCompany)
-  register(@Input() { body }: InputOf<typeof routes.registerCompany>, @RequestActor() actor: Actor) {
+  register(@Input() { body }: InputOf<typeof routes.registerCompany>, @RequestCause() cause: Cause) {
     return this.commands.execute(
-      new RegisterCompany(body.name, body.externalKey ?? null, body.logRetentionDays, actor),
+      new RegisterCompany(body.name, body.externalKey ?? null, body.logRetentionDays, cause),
     );
   }
 
@@ -27,17 +27,17 @@ export class CompaniesController {
   }
 
   @Handles(routes.patchCompany)
-  patch(@Input() { params, body }: InputOf<typeof routes.patchCompany>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new PatchCompany(params.companyId, body.logRetentionDays, actor));
+  patch(@Input() { params, body }: InputOf<typeof routes.patchCompany>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new PatchCompany(params.companyId, body.logRetentionDays, cause));
   }
 
   @Handles(routes.pauseCompany)
-  pause(@Input() { params }: InputOf<typeof routes.pauseCompany>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'pause', actor));
+  pause(@Input() { params }: InputOf<typeof routes.pauseCompany>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'pause', cause));
   }
 
   @Handles(routes.resumeCompany)
-  resume(@Input() { params }: InputOf<typeof routes.resumeCompany>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'resume', actor));
+  resume(@Input() { params }: InputOf<typeof routes.resumeCompany>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangeCompanyStatus(params.companyId, 'resume', cause));
   }
 }

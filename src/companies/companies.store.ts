@@ -1,8 +1,9 @@
 import { AggregateStore } from '../event-log/aggregate-store';
 import type { EventLog } from '../event-log/event-log';
-import { currentRequestId } from '../http/request-id';
 import type { Clock } from '../kernel/clock';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import { correlationOf } from '../kernel/cause';
+import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { companyStream } from '../kernel/streams';
 import type { CompanyCommand, CompanyState } from './domain/company.decider';
@@ -32,13 +33,12 @@ export class CompaniesStore {
   /**
    * Answers what the command has caused, and the position by which its effect is seen.
    *
-   * @param cause who asks, and the event that led to it; none for a request from outside
    * @param now when the decision is made; by default the clock's
    * @throws DomainError
    */
   async execute(
     command: BareCompanyCommand,
-    cause: { actor: Actor; event?: Pick<Recorded, 'id' | 'metadata'> },
+    cause: Cause,
     now: Date = this.clock.now(),
   ): Promise<{ position: Position; events: readonly Recorded<CompanyEvent>[] }> {
     const { companyId } = command;
@@ -49,7 +49,7 @@ export class CompaniesStore {
         commandId: uuidv7(),
         companyId,
         actor: cause.actor,
-        correlationId: cause.event?.metadata.correlationId ?? currentRequestId(),
+        correlationId: correlationOf(cause),
         causationId: cause.event?.id,
       },
       () => undefined,

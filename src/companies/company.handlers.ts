@@ -3,10 +3,10 @@ import type { ICommandHandler, IQueryHandler } from '@nestjs/cqrs';
 import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
 import { ALL_COMPANIES, ExternalKeys } from '../event-log/external-keys';
-import { currentRequestId } from '../http/request-id';
 import { Written } from '../http/written';
 import type { Clock } from '../kernel/clock';
-import type { Actor, Position, Recorded } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
 import { CLOCK, DEFAULT_LOG_RETENTION_DAYS } from '../tokens';
@@ -23,7 +23,7 @@ export class RegisterCompany extends Command<Written<CompanyView>> {
     readonly externalKey: string | null,
     /** In days; null: for ever; undefined: what the server is set to. */
     readonly logRetentionDays: number | null | undefined,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -34,7 +34,7 @@ export class PatchCompany extends Command<Written<CompanyView>> {
     readonly companyId: string,
     /** undefined: as it is. */
     readonly logRetentionDays: number | null | undefined,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -44,7 +44,7 @@ export class ChangeCompanyStatus extends Command<Written<CompanyView>> {
   constructor(
     readonly companyId: string,
     readonly change: 'pause' | 'resume',
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -69,17 +69,12 @@ export class RegisterCompanyHandler implements ICommandHandler<RegisterCompany> 
     @Inject(DEFAULT_LOG_RETENTION_DAYS) private readonly defaultRetentionDays: number | null,
   ) {}
 
-  async execute({ name, externalKey, logRetentionDays = this.defaultRetentionDays, actor }: RegisterCompany) {
+  async execute({ name, externalKey, logRetentionDays = this.defaultRetentionDays, cause }: RegisterCompany) {
     const newId = uuidv7();
     const companyId =
-      externalKey === null
-        ? newId
-        : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, {
-            actor,
-            correlationId: currentRequestId(),
-          });
+      externalKey === null ? newId : await this.keys.reserve(ALL_COMPANIES, externalKey, newId, cause);
     const command = { type: 'RegisterCompany', companyId, name, externalKey, logRetentionDays } as const;
-    const { position, events } = await this.companies.execute(command, { actor });
+    const { position, events } = await this.companies.execute(command, cause);
     const now = this.clock.now();
     // The answer to a new one comes from its own event: what has been written is never answered with a failure.
     const registered = events.filter(isShown).reduce(shownAfter, null);
@@ -97,13 +92,10 @@ export class PatchCompanyHandler implements ICommandHandler<PatchCompany> {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async execute({ companyId, logRetentionDays, actor }: PatchCompany) {
+  async execute({ companyId, logRetentionDays, cause }: PatchCompany) {
     const { logRetentionDays: before } = await this.directory.company(companyId);
     const days = logRetentionDays === undefined ? before : logRetentionDays;
-    const { position } = await this.companies.execute(
-      { type: 'ChangeLogRetention', companyId, days },
-      { actor },
-    );
+    const { position } = await this.companies.execute({ type: 'ChangeLogRetention', companyId, days }, cause);
     await this.processing.waitFor(position, [companiesProjection.name]);
     return new Written(companyView(await this.directory.company(companyId), this.clock.now()), position);
   }
@@ -118,10 +110,10 @@ export class ChangeCompanyStatusHandler implements ICommandHandler<ChangeCompany
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  async execute({ companyId, change, actor }: ChangeCompanyStatus) {
+  async execute({ companyId, change, cause }: ChangeCompanyStatus) {
     await this.directory.company(companyId);
     const type = change === 'pause' ? 'PauseCompany' : 'ResumeCompany';
-    const { position } = await this.companies.execute({ type, companyId }, { actor });
+    const { position } = await this.companies.execute({ type, companyId }, cause);
     // Whoever reads the answer finds the company's agents held, or not held any more.
     await this.processing.waitFor(position, [companiesProjection.name]);
     return new Written(companyView(await this.directory.company(companyId), this.clock.now()), position);

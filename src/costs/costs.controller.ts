@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
-import { RequestActor } from '../http/actor';
+import { RequestCause } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { GetCosts } from './cost.queries';
 import { costRoutes as routes } from './costs.routes';
 import { ChangePriceTable, GetPriceTable } from './price.handlers';
@@ -27,7 +27,7 @@ export class CostsController {
   }
 
   @Handles(routes.putPrices)
-  changePrices(@Input() { params, body }: InputOf<typeof routes.putPrices>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new ChangePriceTable(params.companyId, body.prices, actor));
+  changePrices(@Input() { params, body }: InputOf<typeof routes.putPrices>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new ChangePriceTable(params.companyId, body.prices, cause));
   }
 }

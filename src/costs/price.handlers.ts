@@ -3,7 +3,8 @@ import { Command, CommandHandler, Query, QueryHandler } from '@nestjs/cqrs';
 import { Directory } from '../agents/directory';
 import { CompaniesStore } from '../companies/companies.store';
 import { Written } from '../http/written';
-import type { Actor, Position } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import type { Position } from '../kernel/event';
 import { Processing } from '../processing/processing';
 import { ReadModels } from '../processing/read-models';
 import type { PriceTableView } from './costs.routes';
@@ -14,7 +15,7 @@ export class ChangePriceTable extends Command<Written<PriceTableView>> {
   constructor(
     readonly companyId: string,
     readonly prices: readonly ModelPrice[],
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -37,12 +38,9 @@ export class ChangePriceTableHandler implements ICommandHandler<ChangePriceTable
     private readonly directory: Directory,
   ) {}
 
-  async execute({ companyId, prices, actor }: ChangePriceTable) {
+  async execute({ companyId, prices, cause }: ChangePriceTable) {
     await this.directory.company(companyId);
-    const { position } = await this.companies.execute(
-      { type: 'ChangePriceTable', companyId, prices },
-      { actor },
-    );
+    const { position } = await this.companies.execute({ type: 'ChangePriceTable', companyId, prices }, cause);
     // From the answer on, usage is booked at these prices.
     await this.processing.waitFor(position, [priceTablesProjection.name]);
     return new Written({ prices: [...prices] }, position);

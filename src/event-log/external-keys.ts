@@ -1,7 +1,8 @@
 import type { Clock } from '../kernel/clock';
 import { CHAIN_START } from '../kernel/chain';
 import { sha256Hex } from '../kernel/canonical-json';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
+import { correlationOf } from '../kernel/cause';
 import { NO_STREAM, decode } from '../kernel/event';
 import type { DomainEvent } from '../kernel/event';
 import type { ShapesOf } from '../kernel/event-shape';
@@ -37,14 +38,8 @@ export class ExternalKeys {
   /**
    * Reserves the key for `id`, and answers the id that has it: this one, or one that came before.
    *
-   * @param cause who wants it, and the request that it is part of
    */
-  async reserve(
-    scope: string,
-    externalKey: string,
-    id: string,
-    { actor, correlationId }: { actor: Actor; correlationId?: string },
-  ): Promise<string> {
+  async reserve(scope: string, externalKey: string, id: string, cause: Cause): Promise<string> {
     const stream = keyStream(scope, sha256Hex(externalKey));
     const owner = await this.owner(stream);
     if (owner) return owner;
@@ -53,10 +48,10 @@ export class ExternalKeys {
       schemaVersion: externalKeyEventShapes.ExternalKeyReserved.version,
       at: this.clock.now().toISOString(),
       companyId: scope === ALL_COMPANIES ? id : scope,
-      correlationId: correlationId ?? commandId,
+      correlationId: correlationOf(cause) ?? commandId,
       causationId: null,
       commandId,
-      actor,
+      actor: cause.actor,
       nodeId: this.nodeId,
     };
     const reserved = {

@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { createParamDecorator } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '../auth/principal';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,10 +16,11 @@ export const RequestPrincipal = createParamDecorator((_data: unknown, context: E
   principalOf(context),
 );
 
-/** Who asks, for the metadata of the events. */
-export const RequestActor = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): Actor => principalOf(context).actor,
-);
+/** Who asks, and by which request, for the metadata of the events. */
+export const RequestCause = createParamDecorator((_data: unknown, context: ExecutionContext): Cause => ({
+  actor: principalOf(context).actor,
+  requestId: context.switchToHttp().getRequest<FastifyRequest>().id,
+}));
 
 export function principalOf(context: ExecutionContext): Principal {
   const { principal } = context.switchToHttp().getRequest<FastifyRequest>();

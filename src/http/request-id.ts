@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
 import { uuidv7 } from '../kernel/ids';
 
@@ -6,22 +5,10 @@ import { uuidv7 } from '../kernel/ids';
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const TRACE_PARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-const current = new AsyncLocalStorage<string>();
-
 /** The caller's `X-Request-Id`, the trace of its `traceparent` (W3C Trace Context), or a new id. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const named = headers['x-request-id'];
   if (typeof named === 'string' && REQUEST_ID.test(named)) return named;
   const trace = TRACE_PARENT.exec(String(headers['traceparent']))?.[1];
   return trace ?? uuidv7();
-}
-
-/** Does something as part of a request, with all that it leads to. */
-export function asPartOf(requestId: string, act: () => void): void {
-  current.run(requestId, act);
-}
-
-/** The request that is being answered; undefined where nobody has asked for what is being done. */
-export function currentRequestId(): string | undefined {
-  return current.getStore();
 }

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../kernel/errors';
-import { asPartOf } from './request-id';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -22,7 +21,7 @@ interface RequestObserver {
 export function observeRequests(server: FastifyInstance, { logger, onRefused }: RequestObserver): void {
   server.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
     void reply.header('X-Request-Id', request.id);
-    asPartOf(request.id, done);
+    done();
   });
   server.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
     const { id: requestId, method, url, routeOptions } = request;

@@ -3,7 +3,7 @@ import { Command, CommandHandler } from '@nestjs/cqrs';
 import { AgentsStore } from '../agents/agents.store';
 import { Directory } from '../agents/directory';
 import { Written } from '../http/written';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { Processing } from '../processing/processing';
 import { runsProjection } from './projections/runs.projection';
 import { RunReaper } from './run-reaper';
@@ -14,7 +14,7 @@ import type { Reaped } from './runs.routes';
 export class CancelRun extends Command<Written<RunView>> {
   constructor(
     readonly runId: string,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -36,10 +36,10 @@ export class CancelRunHandler implements ICommandHandler<CancelRun> {
   ) {}
 
   /** 202 where the run is still to end as the command leaves it, 200 where it is over; the body may have seen more. */
-  async execute({ runId, actor }: CancelRun) {
+  async execute({ runId, cause }: CancelRun) {
     const address = await this.directory.run(runId);
     const command = { type: 'CancelRun', runId } as const;
-    const { position, answer: isToEnd } = await this.agents.execute(address, command, { actor }, (state) => {
+    const { position, answer: isToEnd } = await this.agents.execute(address, command, cause, (state) => {
       return state.status !== 'unregistered' && state.runs.has(runId);
     });
     const seenBy = position ?? (await this.agents.head());

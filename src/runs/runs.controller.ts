@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import { Controller, Headers, StreamableFile } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import type { Principal } from '../auth/principal';
-import { RequestActor, RequestPrincipal } from '../http/actor';
+import { RequestCause, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { DomainError } from '../kernel/errors';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { reportedNote, reportedUsage } from '../runner/reported-event';
 import { GetRunLog, StreamRunLog } from './run-log.queries';
 import { CancelRun, ReapRuns } from './run.handlers';
@@ -46,8 +46,8 @@ export class RunsController {
   }
 
   @Handles(routes.cancelRun)
-  cancel(@Input() { params }: InputOf<typeof routes.cancelRun>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new CancelRun(params.runId, actor));
+  cancel(@Input() { params }: InputOf<typeof routes.cancelRun>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new CancelRun(params.runId, cause));
   }
 
   @Handles(routes.listRunEvents)

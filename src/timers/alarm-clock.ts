@@ -6,6 +6,7 @@ import type { AgentState } from '../agents/domain/agent.state';
 import { policyOf } from '../agents/domain/agent.state';
 import type { BudgetReview } from '../budgets/budget-review';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
+import type { Cause } from '../kernel/cause';
 import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
@@ -32,7 +33,7 @@ export interface Ticked {
  * to do is the agent's decision, and a second clock on another node does no harm.
  */
 export class AlarmClock {
-  private readonly actor = { type: 'system', id: 'heartbeat_scheduler' } as const;
+  private readonly cause: Cause = { actor: { type: 'system', id: 'heartbeat_scheduler' } };
   private timer: NodeJS.Timeout | undefined;
   private ticking: Promise<unknown> = Promise.resolve();
 
@@ -62,7 +63,7 @@ export class AlarmClock {
   }
 
   /** Sets an agent's timer after its policy has been set; for the schedule saga. */
-  async setTimer(address: AgentAddress, cause: Recorded): Promise<void> {
+  async setTimer(address: AgentAddress, event: Recorded): Promise<void> {
     const { agents, clock } = this.deps;
     const current = await agents.inspect(address, (state) =>
       state.status === 'unregistered'
@@ -75,22 +76,22 @@ export class AlarmClock {
     await agents.execute(
       address,
       { type: 'ScheduleTimer', version, due },
-      { actor: this.actor, event: cause },
+      { ...this.cause, event },
       () => undefined,
     );
   }
 
   /** One tick after the other. A tick by hand first waits for the timers of the agents that are there. */
-  tickTimers(): Promise<Ticked> {
+  tickTimers(requestId?: string): Promise<Ticked> {
     return this.inTurn(async () => {
       await this.deps.processing.waitForHead([scheduleSaga.name]);
       await this.deps.processing.waitForHead([alarmsProjection.name]);
-      return this.handleDue();
+      return this.handleDue({ ...this.cause, requestId });
     });
   }
 
   private tick(): Promise<Ticked> {
-    return this.inTurn(() => this.handleDue());
+    return this.inTurn(() => this.handleDue(this.cause));
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -99,12 +100,12 @@ export class AlarmClock {
     return done;
   }
 
-  private async handleDue(): Promise<Ticked> {
+  private async handleDue(cause: Cause): Promise<Ticked> {
     const now = this.deps.clock.now();
     const total: Ticked = { checked: 0, enqueued: 0, skipped: 0 };
     for (;;) {
       const due = await this.dueAlarms(now);
-      const results = await Promise.all(due.map((whose) => this.handle(whose, now)));
+      const results = await Promise.all(due.map((whose) => this.handle(whose, now, cause)));
       for (const { checked, enqueued, skipped } of results) {
         total.checked += checked;
         total.enqueued += enqueued;
@@ -134,25 +135,25 @@ export class AlarmClock {
   }
 
   /** One agent that cannot be looked after never stops the others. */
-  private async handle({ companyId, agentId }: AlarmDocument, now: Date): Promise<Handled> {
+  private async handle({ companyId, agentId }: AlarmDocument, now: Date, cause: Cause): Promise<Handled> {
     const nothing = { checked: 0, enqueued: 0, skipped: 0 };
     try {
       return agentId === null
         ? { ...nothing, position: await this.deps.budgets.reviewCompany(companyId, now) }
-        : await this.handleAgent({ companyId, agentId }, now);
+        : await this.handleAgent({ companyId, agentId }, now, cause);
     } catch (err) {
       this.deps.logger.error({ err, companyId, agentId }, 'nobody could be told what is due');
       return { ...nothing, position: null };
     }
   }
 
-  private async handleAgent(address: AgentAddress, now: Date): Promise<Handled> {
+  private async handleAgent(address: AgentAddress, now: Date, cause: Cause): Promise<Handled> {
     const { agents } = this.deps;
     const timer = await agents.inspect(address, (state) => dueTimer(state, now));
     const { events, position } = await agents.execute(
       address,
       { type: 'HandleDue', timer },
-      { actor: this.actor },
+      cause,
       () => undefined,
       now,
     );
@@ -160,13 +161,7 @@ export class AlarmClock {
       ({ event }) => event.type === 'WakeupDeferred' && event.data.reason === 'agent.held',
     );
     // A company that was resumed meanwhile has had its agents look already.
-    if (isHeld)
-      await agents.execute(
-        address,
-        { type: 'ReleaseDeferredWakeups' },
-        { actor: this.actor },
-        () => undefined,
-      );
+    if (isHeld) await agents.execute(address, { type: 'ReleaseDeferredWakeups' }, cause, () => undefined);
     return { ...countOf(events, timer), position };
   }
 }

@@ -1,8 +1,10 @@
 import { Controller, Inject } from '@nestjs/common';
 import { AgentsStore } from '../agents/agents.store';
+import { RequestCause } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { Written } from '../http/written';
+import type { Cause } from '../kernel/cause';
 import type { Clock } from '../kernel/clock';
 import { TestClock } from '../kernel/clock';
 import { DomainError } from '../kernel/errors';
@@ -22,7 +24,7 @@ export class TimersController {
 
   /** Looks at what is due, by hand. `now` sets the clock, where the server was started with one that can be set. */
   @Handles(routes.tick)
-  async tick(@Input() { body: { now } }: InputOf<typeof routes.tick>) {
+  async tick(@Input() { body: { now } }: InputOf<typeof routes.tick>, @RequestCause() { requestId }: Cause) {
     if (now !== undefined) {
       if (!(this.clock instanceof TestClock)) {
         throw new DomainError('bad_request', 'now: only with --test-clock', { field: 'now' });
@@ -30,6 +32,6 @@ export class TimersController {
       this.clock.set(new Date(now));
       this.execution.lookAgain();
     }
-    return new Written(await this.alarms.tickTimers(), await this.agents.head());
+    return new Written(await this.alarms.tickTimers(requestId), await this.agents.head());
   }
 }

@@ -3,14 +3,14 @@ import { Command, CommandHandler } from '@nestjs/cqrs';
 import { AgentsStore } from '../agents/agents.store';
 import { Directory } from '../agents/directory';
 import { Written } from '../http/written';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { WakeupAnswers } from './wakeup.queries';
 import type { WakeupView } from './wakeup.view';
 
 export class CancelWakeup extends Command<Written<WakeupView>> {
   constructor(
     readonly wakeupId: string,
-    readonly actor: Actor,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -25,12 +25,12 @@ export class CancelWakeupHandler implements ICommandHandler<CancelWakeup> {
   ) {}
 
   /** 202 while its run is still to end, 200 where it is over. */
-  async execute({ wakeupId, actor }: CancelWakeup) {
+  async execute({ wakeupId, cause }: CancelWakeup) {
     const address = await this.directory.wakeup(wakeupId);
     const { position } = await this.agents.execute(
       address,
       { type: 'CancelWakeup', wakeupId },
-      { actor },
+      cause,
       () => undefined,
     );
     const seenBy = position ?? (await this.agents.head());

@@ -10,6 +10,7 @@ import type { Principal } from '../auth/principal';
 import { Written } from '../http/written';
 import { DomainError } from '../kernel/errors';
 import { canonicalJson, sha256Hex } from '../kernel/canonical-json';
+import type { Cause } from '../kernel/cause';
 import type { Position, Recorded } from '../kernel/event';
 import { uuidv7 } from '../kernel/ids';
 import { Processing } from '../processing/processing';
@@ -28,6 +29,7 @@ export class WakeAgent extends Command<Written<WakeAnswer>> {
     readonly agentId: string,
     readonly request: WakeupRequest,
     readonly principal: Principal,
+    readonly cause: Cause,
   ) {
     super();
   }
@@ -43,10 +45,9 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
     private readonly readModels: ReadModels,
   ) {}
 
-  async execute({ agentId, request: asked, principal }: WakeAgent): Promise<Written<WakeAnswer>> {
+  async execute({ agentId, request: asked, principal, cause }: WakeAgent): Promise<Written<WakeAnswer>> {
     const address = await this.directory.agent(agentId);
     const request = asAskedBy(principal, asked);
-    const { actor } = principal;
     await this.budgets.beforeDecision(address);
     const command: Omit<RequestWakeup, 'at' | keyof CompanyStanding> = {
       type: 'RequestWakeup',
@@ -57,7 +58,7 @@ export class WakeAgentHandler implements ICommandHandler<WakeAgent> {
       requestHash: shortHash(canonicalJson(request)),
       causedBy: await causingRun(this.agents, principal, agentId),
     };
-    const { events, position, answer } = await this.agents.execute(address, command, { actor }, (state) =>
+    const { events, position, answer } = await this.agents.execute(address, command, cause, (state) =>
       keyOwner(state, command),
     );
     if (position === null) return this.answerFrom(answer!, await this.agents.head());

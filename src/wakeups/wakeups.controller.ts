@@ -2,11 +2,11 @@ import { Controller } from '@nestjs/common';
 import { CommandBus, QueryBus } from '@nestjs/cqrs';
 import type { WakeupRequest } from '../agents/domain/agent.events';
 import type { Principal } from '../auth/principal';
-import { RequestActor, RequestPrincipal } from '../http/actor';
+import { RequestCause, RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
 import { DomainError } from '../kernel/errors';
-import type { Actor } from '../kernel/event';
+import type { Cause } from '../kernel/cause';
 import { CancelWakeup } from './cancel-wakeup.handler';
 import { WakeAgent } from './wake.handler';
 import { GetWakeup, ListWakeups } from './wakeup.queries';
@@ -20,16 +20,24 @@ export class WakeupsController {
   ) {}
 
   @Handles(routes.wakeAgent)
-  wake(@Input() input: InputOf<typeof routes.wakeAgent>, @RequestPrincipal() principal: Principal) {
-    return this.commands.execute(new WakeAgent(input.params.agentId, requestOf(input), principal));
+  wake(
+    @Input() input: InputOf<typeof routes.wakeAgent>,
+    @RequestPrincipal() principal: Principal,
+    @RequestCause() cause: Cause,
+  ) {
+    return this.commands.execute(new WakeAgent(input.params.agentId, requestOf(input), principal, cause));
   }
 
   @Handles(routes.invokeAgent)
-  invoke(@Input() input: InputOf<typeof routes.invokeAgent>, @RequestPrincipal() principal: Principal) {
+  invoke(
+    @Input() input: InputOf<typeof routes.invokeAgent>,
+    @RequestPrincipal() principal: Principal,
+    @RequestCause() cause: Cause,
+  ) {
     const request = requestOf(input);
     const triggerDetail = request.triggerDetail ?? 'manual';
     return this.commands.execute(
-      new WakeAgent(input.params.agentId, { ...request, triggerDetail }, principal),
+      new WakeAgent(input.params.agentId, { ...request, triggerDetail }, principal, cause),
     );
   }
 
@@ -40,8 +48,8 @@ export class WakeupsController {
   }
 
   @Handles(routes.cancelWakeup)
-  cancel(@Input() { params }: InputOf<typeof routes.cancelWakeup>, @RequestActor() actor: Actor) {
-    return this.commands.execute(new CancelWakeup(params.wakeupId, actor));
+  cancel(@Input() { params }: InputOf<typeof routes.cancelWakeup>, @RequestCause() cause: Cause) {
+    return this.commands.execute(new CancelWakeup(params.wakeupId, cause));
   }
 
   @Handles(routes.getWakeup)
