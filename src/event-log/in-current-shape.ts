@@ -39,11 +39,11 @@ function inShape(event: StoredEvent, shapes: EventShapes): StoredEvent {
   if (isCurrent(event, shapes)) return event;
   const { type, data, metadata } = event;
   const shape = shapes[type];
-  if (!shape) return { ...event, unreadable: `${type} is no event that this version of Reveille knows` };
+  if (!shape) return marked(event, `${type} is no event that this version of Reveille knows`);
   const { version } = shape;
   if (metadata.schemaVersion > version) {
     const known = `this version of Reveille knows version ${version}`;
-    return { ...event, unreadable: `${type} is of version ${metadata.schemaVersion}, and ${known}` };
+    return marked(event, `${type} is of version ${metadata.schemaVersion}, and ${known}`);
   }
   try {
     // Raw bytes say in their own header how they are to be read.
@@ -51,9 +51,11 @@ function inShape(event: StoredEvent, shapes: EventShapes): StoredEvent {
     const upcasted = JSON.stringify(upcast(JSON.parse(data), metadata.schemaVersion, shape));
     return { ...event, data: upcasted, metadata: { ...metadata, schemaVersion: version } };
   } catch (error) {
-    return {
-      ...event,
-      unreadable: `${type} of version ${metadata.schemaVersion}: ${(error as Error).message}`,
-    };
+    return marked(event, `${type} of version ${metadata.schemaVersion}: ${(error as Error).message}`);
   }
+}
+
+/** Metadata may be a getter that is not copied with the rest. */
+function marked(event: StoredEvent, unreadable: string): StoredEvent {
+  return { ...event, metadata: event.metadata, unreadable };
 }

@@ -237,7 +237,7 @@ export class EmbeddedEventLog implements EventLog {
 
   private readAfter(after: number, filter: LogFilter): FollowBatch {
     try {
-      const recent = filter.asStored ? null : this.recent.after(after, this.known, filter.categories);
+      const recent = filter.asStored ? null : this.recent.after(after, this.known, filter);
       if (recent) return recent;
       const { rows, reached } = this.reader.readAfter(after, this.known, filter);
       return { events: rows.map(decodeRow), reached: BigInt(reached) };

@@ -1,4 +1,4 @@
-import type { EventMetadata, EventToAppend, Revision, StoredEvent } from '../../kernel/event';
+import type { EventMetadata, EventToAppend, Position, Revision, StoredEvent } from '../../kernel/event';
 import { categoryOf } from '../../kernel/streams';
 import type { AppendRequest, EncodedEvent, EventRow, WriteRequest } from './store-messages';
 
@@ -19,29 +19,44 @@ export function encodeAppend(
 
 /** Metadata is parsed when somebody looks at it first. */
 export function decodeRow(row: EventRow): StoredEvent {
-  const { id, type, data, stream, revision, position } = row;
-  let metadata: EventMetadata | undefined;
-  return {
-    id,
-    type,
-    data,
-    get metadata() {
-      return (metadata ??= JSON.parse(row.metadata) as EventMetadata);
-    },
-    stream,
-    revision,
-    position: BigInt(position),
-    ...misfilingOf(row),
-  };
+  return new RowEvent(row);
+}
+
+/** A class for what `DecodedEvent` is one for: many are made, and looked at once or never. */
+class RowEvent implements StoredEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly data: StoredEvent['data'];
+  readonly stream: string;
+  readonly revision: Revision;
+  readonly position: Position;
+  declare readonly misfiled?: string;
+  readonly #metadataText: string;
+  #metadata: EventMetadata | undefined;
+
+  constructor(row: EventRow) {
+    this.id = row.id;
+    this.type = row.type;
+    this.data = row.data;
+    this.stream = row.stream;
+    this.revision = row.revision;
+    this.position = BigInt(row.position);
+    const misfiled = misfilingOf(row);
+    if (misfiled !== undefined) this.misfiled = misfiled;
+    this.#metadataText = row.metadata;
+  }
+
+  get metadata(): EventMetadata {
+    return (this.#metadata ??= JSON.parse(this.#metadataText) as EventMetadata);
+  }
 }
 
 /** Neither column is under the event's hash, and both decide who gets to see it: they only repeat what is. */
-function misfilingOf({ stream, metadata, category, atMs }: EventRow): Pick<StoredEvent, 'misfiled'> {
-  if (category === undefined || atMs === undefined) return {};
+function misfilingOf({ stream, metadata, category, atMs }: EventRow): string | undefined {
+  if (category === undefined || atMs === undefined) return undefined;
   // Whatever somebody has made of the name, to read it must not fail.
-  if (category !== stream.slice(0, stream.indexOf('-')))
-    return { misfiled: `it is filed under the category ${category}` };
-  return isTimeOf(metadata, atMs) ? {} : { misfiled: `it is filed under the time ${atMs}` };
+  if (category !== stream.slice(0, stream.indexOf('-'))) return `it is filed under the category ${category}`;
+  return isTimeOf(metadata, atMs) ? undefined : `it is filed under the time ${atMs}`;
 }
 
 /** Nearly always a look at the text says so. Metadata that cannot be parsed have no time to be compared with. */

@@ -1,13 +1,14 @@
 import type { EventToAppend, StoredEvent } from '../../kernel/event';
 import { categoryOf, LOG_CATEGORY } from '../../kernel/streams';
 import type { FollowBatch } from '../event-log';
-import type { AppendOutcome, CategoryFilter, LogHead, StreamQuery } from './store-messages';
+import type { AppendOutcome, LogFilter, LogHead, StreamQuery } from './store-messages';
 import { admits } from './store-messages';
 
 /** How much is kept, about: seconds of the busiest node, and hours of a quiet one. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** What an event takes beside its data: metadata, ids, objects. */
 const EVENT_FRAME_BYTES = 1_000;
+const NO_BYTES = new Uint8Array(0);
 const MAX_PAGE_EVENTS = 1_000;
 /** A page ends with the event that takes it past this, as one from the file does: followers hold pages in memory. */
 const MAX_PAGE_BYTES = 1024 * 1024;
@@ -21,9 +22,8 @@ export interface StreamEvents {
 }
 
 /**
- * The newest events of the log, but for raw log bytes, as they were appended: whoever follows the log, and whoever
- * looks at the end of a stream that was written a moment ago, need not ask the file. It answers null where it cannot
- * know all.
+ * The newest events of the log as they were appended, those of raw log bytes without the bytes: whoever follows the log, and whoever looks
+ * at the end of a stream that was written a moment ago, need not ask the file. It answers null where it cannot know all.
  */
 export class RecentEvents {
   /** Everything behind `start`, in the order of the positions. */
@@ -57,19 +57,21 @@ export class RecentEvents {
     events: readonly EventToAppend[],
     { revision, positions, ages }: AppendedOutcome,
   ): void {
-    if (categoryOf(stream) === LOG_CATEGORY) return;
     if (ages) this.hide(stream);
     const first = revision - events.length + 1;
+    const isOutput = categoryOf(stream) === LOG_CATEGORY;
     for (const [index, { id, type, data, metadata }] of events.entries()) {
       const position = BigInt(positions[index]!);
-      this.keep({ id, type, data, metadata, stream, revision: first + index, position });
+      const kept = isOutput && typeof data !== 'string' ? NO_BYTES : data;
+      this.keep({ id, type, data: kept, metadata, stream, revision: first + index, position });
     }
     if (this.bytes > MAX_BYTES) this.forgetOldest();
   }
 
   /** The next events after a position, up to the head. */
-  after(position: number, head: LogHead, categories: CategoryFilter): FollowBatch | null {
-    if (position < this.start || admits(categories, LOG_CATEGORY) || isBehind(head, this.events)) return null;
+  after(position: number, head: LogHead, { categories, withoutBytes }: LogFilter): FollowBatch | null {
+    const needsBytes = !withoutBytes && admits(categories, LOG_CATEGORY);
+    if (position < this.start || needsBytes || isBehind(head, this.events)) return null;
     const events: StoredEvent[] = [];
     let bytes = 0;
     for (let index = this.indexAfter(BigInt(position)); index < this.events.length; index += 1) {
@@ -102,7 +104,7 @@ export class RecentEvents {
     if (position <= (this.events.at(-1)?.position ?? BigInt(this.start))) return;
     this.events.push(event);
     this.bytes += data.length + EVENT_FRAME_BYTES;
-    if (this.ageing.has(stream)) return;
+    if (categoryOf(stream) === LOG_CATEGORY || this.ageing.has(stream)) return;
     const known = this.streams.get(stream);
     if (known) known.push(event);
     else this.streams.set(stream, [event]);

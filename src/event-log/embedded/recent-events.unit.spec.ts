@@ -3,11 +3,11 @@ import { someEvents } from '../../../test/support/events';
 import type { StoredEvent } from '../../kernel/event';
 import { categoryOf } from '../../kernel/streams';
 import { RecentEvents } from './recent-events';
-import type { CategoryFilter, StreamQuery } from './store-messages';
+import type { LogFilter, StreamQuery } from './store-messages';
 import { admits } from './store-messages';
 
 const KIB = 1024;
-const NOT_LOGS: CategoryFilter = { except: ['runlog'] };
+const NOT_LOGS: LogFilter = { categories: { except: ['runlog'] } };
 const LAST = Number.MAX_SAFE_INTEGER;
 
 /** The ring beside all that is on disk: what it answers has to be what the file would. */
@@ -41,15 +41,15 @@ class World {
     this.append('runlog-c.r', 1);
   }
 
-  after(position: number, categories = NOT_LOGS) {
-    return this.recent.after(position, this.head, categories);
+  after(position: number, filter = NOT_LOGS) {
+    return this.recent.after(position, this.head, filter);
   }
 
   /** Everything behind a position, page by page; null where the ring cannot tell. */
-  followed(position: number, categories = NOT_LOGS): string[] | null {
+  followed(position: number, filter = NOT_LOGS): string[] | null {
     const ids: string[] = [];
     for (let reached = position; reached < this.head;) {
-      const page = this.after(reached, categories);
+      const page = this.after(reached, filter);
       if (!page) return null;
       expect(Number(page.reached)).toBeGreaterThan(reached);
       ids.push(...page.events.map(({ id }) => id));
@@ -58,7 +58,7 @@ class World {
     return ids;
   }
 
-  onDisk(position: number, categories = NOT_LOGS): string[] {
+  onDisk(position: number, { categories } = NOT_LOGS): string[] {
     return this.disk
       .filter((event) => event.position > position && event.position <= this.head)
       .filter(({ stream }) => admits(categories, categoryOf(stream)))
@@ -85,16 +85,29 @@ describe('whoever follows', () => {
     world.appendChunk();
     expect(world.after(0)).toEqual({ events: [first], reached: 2n });
     expect(world.after(1)).toEqual({ events: [], reached: 2n });
-    expect(world.after(0, { only: ['run'] })).toEqual({ events: [], reached: 2n });
+    expect(world.after(0, { categories: { only: ['run'] } })).toEqual({ events: [], reached: 2n });
   });
 
   test('has the file asked for log bytes, and for what was there before', () => {
     const world = new World(10);
     world.append('agent-c.a');
-    expect(world.recent.after(10, world.head, undefined)).toBeNull();
-    expect(world.after(10, { only: ['agent', 'runlog'] })).toBeNull();
+    expect(world.recent.after(10, world.head, {})).toBeNull();
+    expect(world.after(10, { categories: { only: ['agent', 'runlog'] } })).toBeNull();
     expect(world.after(9)).toBeNull();
     expect(world.after(10)?.events).toHaveLength(1);
+  });
+
+  test('gets everything where he does not look at raw bytes: of those only where they stand', () => {
+    const world = new World();
+    const [event] = world.append('agent-c.a');
+    const bytes = Buffer.from('output');
+    const [chunk] = someEvents(1, { data: bytes });
+    world.recent.add('runlog-c.r', [chunk!], { kind: 'appended', revision: 0, positions: [2], ages: false });
+    const bare = { ...chunk, data: new Uint8Array(0), stream: 'runlog-c.r', revision: 0, position: 2n };
+    world.head = 2;
+    expect(world.after(0, { withoutBytes: true })).toEqual({ events: [event, bare], reached: 2n });
+    expect(world.after(0, {})).toBeNull();
+    expect(world.inStream('runlog-c.r')).toBeNull();
   });
 
   test('gets pages of at most 1,000 events', () => {
@@ -234,7 +247,11 @@ test('whatever happens, what it answers is what is on disk', () => {
     { weight: 1, arbitrary: fc.constant('restart' as const) },
     { weight: 1, arbitrary: fc.constant('hide' as const) },
   );
-  const filters: CategoryFilter[] = [NOT_LOGS, { only: ['agent'] }, { only: ['run', 'company'] }];
+  const filters: LogFilter[] = [
+    NOT_LOGS,
+    { withoutBytes: true },
+    ...[['agent'], ['run', 'company']].map((only) => ({ categories: { only } })),
+  ];
   const told = { pages: 0, streams: 0 };
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -244,11 +261,11 @@ test('whatever happens, what it answers is what is on disk', () => {
           world.recent.restartAt((world.head = Number(world.disk.at(-1)?.position ?? 0)));
         else if (one === 'hide') world.recent.hide(streams[3]!);
         else world.append(one.stream, one.count, { dataBytes: one.kib * KIB, isKnown: one.isKnown });
-        for (const categories of filters) {
+        for (const filter of filters) {
           for (let after = 0; after <= world.head; after += 1) {
-            const ids = world.followed(after, categories);
+            const ids = world.followed(after, filter);
             if (ids === null) continue;
-            expect(ids).toEqual(world.onDisk(after, categories));
+            expect(ids).toEqual(world.onDisk(after, filter));
             told.pages += 1;
           }
         }
