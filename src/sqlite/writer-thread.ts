@@ -15,7 +15,7 @@ export interface WriterThreadOptions<Request, Outcome, State> {
   folder: string;
   /** Buffers of a request that the thread may have for itself. */
   transfer?: (request: Request) => readonly ArrayBuffer[];
-  /** Told of what was written, group by group, before the state that comes with it, and before anything is answered. */
+  /** Told of all that was written together before the state that comes with it, and before anything is answered. */
   onWritten?: (requests: readonly Request[], outcomes: readonly Outcome[]) => void;
   /** Told before what follows from it: with every answer. */
   onState?: (state: State) => void;
@@ -118,7 +118,10 @@ export class WriterThread<Request, Outcome, State> implements WriterAccess<Reque
 
   private settle(worker: Worker, { groups, state }: Written<Outcome, State>): void {
     const written = this.pending.splice(0, groups.length);
-    written.forEach(({ requests }, index) => this.options.onWritten?.(requests, groups[index]!));
+    this.options.onWritten?.(
+      written.flatMap(({ requests }) => requests),
+      groups.flat(),
+    );
     this.options.onState?.(state);
     written.forEach(({ resolve }, index) => resolve(groups[index]!));
     if (this.pending.length === 0) worker.unref();

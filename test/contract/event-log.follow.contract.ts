@@ -10,6 +10,7 @@ import {
   newRunLogStream,
   newRunStream,
   placesOf,
+  readAll,
   write,
   writeOneByOne,
   writtenPlaces,
@@ -80,6 +81,18 @@ export function followContract(current: () => EventLog): void {
       const texts = (list: readonly { data: unknown }[]) => list.map(({ data }) => data).slice(1);
       expect(texts(events)).toEqual(texts([...chunks, ...json]));
       expect([0, 65_536]).toContain(events[0]!.data.length);
+    });
+
+    it('brings all events of many streams that were written at once, bytes or not', async () => {
+      const streams = Array.from({ length: 8 }, (_, index) =>
+        index % 2 ? newAgentStream() : newRunLogStream(),
+      );
+      const written = (
+        await Promise.all(streams.map((stream) => writeOneByOne(current(), stream, 20)))
+      ).flat();
+      const { events } = await followTo(written, { after: 0n, withoutBytes: true });
+      expect(placesOf(events)).toEqual(writtenPlaces(written));
+      for (const stream of streams) expect(await readAll(current(), stream)).toHaveLength(20);
     });
 
     it.each([

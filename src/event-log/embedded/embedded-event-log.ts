@@ -50,7 +50,7 @@ export class EmbeddedEventLog implements EventLog {
   private reader!: EventReader;
   private readonly recent = new RecentEvents();
   /** What an append was made of, until it is answered. */
-  private readonly underWay = new WeakMap<WriteRequest, readonly EventToAppend[]>();
+  private readonly underWay = new Map<WriteRequest, readonly EventToAppend[]>();
   private readonly pages = new RecentPages();
   private known: LogHead = 0;
   private closing: Promise<void> | undefined;
@@ -71,7 +71,7 @@ export class EmbeddedEventLog implements EventLog {
   async append(stream: string, events: readonly EventToAppend[], expected: Revision): Promise<Appended> {
     const request = encodeAppend(stream, events, expected);
     this.underWay.set(request, events);
-    const outcome = await this.write(request);
+    const outcome = await this.write(request).finally(() => this.underWay.delete(request));
     switch (outcome.kind) {
       case 'appended':
         return appendedAt(outcome.revision, outcome.positions.map(BigInt));
@@ -214,14 +214,15 @@ export class EmbeddedEventLog implements EventLog {
     throw new LogUnavailable(`${what} could not be written`, { cause: outcome.cause });
   }
 
-  /** Before anybody hears of a group, its events are among the recent ones. */
+  /** Before anybody hears of a group, its events are among the recent ones. Its positions go file by file. */
   private remember(requests: readonly WriteRequest[], outcomes: readonly WriteOutcome[]): void {
-    for (const [index, request] of requests.entries()) {
+    const appended = requests.flatMap((request, index) => {
       const [events, outcome] = [this.underWay.get(request), outcomes[index]!];
-      if (events && 'events' in request && outcome.kind === 'appended') {
-        this.recent.add(request.stream, events, outcome);
-      }
-    }
+      const isAppended = events && 'events' in request && outcome.kind === 'appended';
+      return isAppended ? [{ stream: request.stream, events, outcome }] : [];
+    });
+    appended.sort((a, b) => a.outcome.positions[0]! - b.outcome.positions[0]!);
+    for (const { stream, events, outcome } of appended) this.recent.add(stream, events, outcome);
   }
 
   private moveHead(head: LogHead): void {

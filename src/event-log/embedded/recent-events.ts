@@ -1,4 +1,4 @@
-import type { EventToAppend, StoredEvent } from '../../kernel/event';
+import type { EventToAppend, Position, StoredEvent } from '../../kernel/event';
 import { categoryOf, LOG_CATEGORY } from '../../kernel/streams';
 import type { FollowBatch } from '../event-log';
 import type { AppendOutcome, LogFilter, LogHead, StreamQuery } from './store-messages';
@@ -101,13 +101,19 @@ export class RecentEvents {
 
   private keep(event: StoredEvent): void {
     const { stream, position, data } = event;
-    if (position <= (this.events.at(-1)?.position ?? BigInt(this.start))) return;
+    const last = this.events.at(-1)?.position ?? BigInt(this.start);
+    if (position <= last) return this.missed(position) ? this.restartAt(Number(last)) : undefined;
     this.events.push(event);
     this.bytes += data.length + EVENT_FRAME_BYTES;
     if (categoryOf(stream) === LOG_CATEGORY || this.ageing.has(stream)) return;
     const known = this.streams.get(stream);
     if (known) known.push(event);
     else this.streams.set(stream, [event]);
+  }
+
+  /** Whoever was not told of an event in its turn must not answer as if there were none: the file knows. */
+  private missed(position: Position): boolean {
+    return position > this.start && this.events[this.indexAfter(position) - 1]?.position !== position;
   }
 
   /** Index of the first event behind a position. */

@@ -232,6 +232,16 @@ describe('another thread of the writer', () => {
   });
 });
 
+test('an event that was told of too late is for the file, with all that was known', () => {
+  const { recent } = new World();
+  const [early, late] = someEvents(2);
+  const outcome = { kind: 'appended', revision: 0, ages: false } as const;
+  recent.add('agent-c.a', [late!], { ...outcome, positions: [2] });
+  recent.add('agent-c.b', [early!], { ...outcome, positions: [1] });
+  expect(recent.after(0, 2, NOT_LOGS)).toBeNull();
+  expect(recent.after(2, 2, NOT_LOGS)).toEqual({ events: [], reached: 2n });
+});
+
 test('whatever happens, what it answers is what is on disk', () => {
   const streams = ['agent-c.a', 'run-c.r', 'runlog-c.r', 'company-c'];
   const step = fc.oneof(
