@@ -11,7 +11,14 @@ import { livingProcess } from '../../../src/runner/process-table';
 import { processTreeOf } from '../../../src/runner/process-tree';
 import type { ClaimedRun, RunOutcome } from '../../../src/runner/run-authority';
 import { RunEventWriter } from '../../../src/runner/run-event-writer';
-import { claimedRun, queueRun, RunnerBench, scriptRun, silentLogger } from '../../support/local-runner';
+import {
+  claimedRun,
+  LEASES,
+  queueRun,
+  RunnerBench,
+  scriptRun,
+  silentLogger,
+} from '../../support/local-runner';
 import type { DeathPoint, HostTask } from '../../support/runner-host';
 import { temporaryFolder } from '../../support/temporary-folder';
 
@@ -89,6 +96,19 @@ describe('a run that is left alone and taken up again', () => {
     expect(existsSync(join(bench.folder, 'runs', run.runId))).toBe(false);
   });
 
+  test('after a signal has ended it meanwhile has that signal', async () => {
+    const go = join(bench.folder, 'go');
+    const run = scriptRun(`echo ready; until [ -e '${go}' ]; do sleep 0.02; done; kill -SEGV $$`);
+    runs.push(run);
+    await bench.start(run);
+    await bench.untilOutput(run, 'ready');
+    const leader = await recordedLeader(run);
+    await bench.restart();
+    writeFileSync(go, '');
+    await untilGone(leader);
+    expect(await bench.adopt(run)).toMatchObject({ exitCode: 139, signal: 'SIGSEGV', errorCode: null });
+  });
+
   test('again and again is still the same run', async () => {
     const run = countingRun();
     await bench.start(run);
@@ -146,7 +166,14 @@ describe('a run whose process is gone', () => {
     });
     expect((await bench.events(run)).at(-1)).toMatchObject({
       eventType: 'error',
-      payload: { nodeId: 'node-1', pid: leader.pid, signal: null, lastOutput: { stdout: 'ready\n' } },
+      payload: {
+        nodeId: 'node-1',
+        claimId: run.claimId,
+        pid: leader.pid,
+        signal: null,
+        lease: LEASES.former,
+        lastOutput: { stdout: 'ready\n' },
+      },
     });
   });
 
