@@ -180,6 +180,7 @@ export class Node {
       secrets,
       runToken: (run) => this.runTokens.of(run),
       nodeId,
+      lease: (life) => this.leases.own(life),
       runsFolder: folder.runsFolder,
       workspacesFolder: folder.workspacesFolder,
       environment,

@@ -88,9 +88,10 @@ export function explain(recorded: Recorded): string {
 }
 
 function finishedText(data: Extract<AgentEvent, { type: 'RunFinished' }>['data']): string {
-  const { runId, status, exitCode, error, willRetry, settlement } = data;
+  const { runId, status, exitCode, signal, error, willRetry, settlement } = data;
   const facts = [
     exitCode === null ? null : `exit code ${exitCode}`,
+    signal && `signal ${signal}`,
     error,
     settlement && `settled ${costText(settlement)}`,
     willRetry ? 'it is to be tried again' : null,

@@ -8,7 +8,7 @@ export function outcomeText(run: RunView): string {
     startedAt === null ? '' : ` ${finishedAt === null ? 'for' : 'after'} ${took(startedAt, finishedAt)}`;
   const facts = [
     exitCode === null ? null : `exit code ${exitCode}`,
-    signal,
+    signal && `signal ${signal}`,
     costMicros === null ? null : `cost ${dollars(costMicros)}`,
     error,
   ];

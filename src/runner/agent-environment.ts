@@ -23,7 +23,8 @@ export function agentEnvironment(
     REVEILLE_AGENT_ID: run.agentId,
     REVEILLE_COMPANY_ID: run.companyId,
     [RUN_ID_VARIABLE]: run.runId,
-    ...(run.sessionId === null ? {} : { REVEILLE_SESSION_ID: run.sessionId }),
+    // Empty without a session: a shell under `set -u` stops at what is not set.
+    REVEILLE_SESSION_ID: run.sessionId ?? '',
     REVEILLE_CONTEXT_FILE: folder.contextFile,
     REVEILLE_RESULT_FILE: folder.resultFile,
     REVEILLE_EVENTS_FILE: folder.eventsFile,

@@ -4,6 +4,7 @@ import type { EndedTree } from './ending';
 import type { EndingSignal } from './process-tree';
 import type { RunOutcome } from './run-authority';
 import type { RecordedExit } from './run-folder';
+import { SIGNAL_BASE } from './run-folder';
 import { RunFailure } from './run-failure';
 import type { WaitedExit } from './spawner-messages';
 
@@ -38,11 +39,18 @@ export function resultOf(facts: ExecutionFacts): ExecutionResult {
   return { ...exit, errorCode: failure?.code ?? null, error: failure?.message ?? null };
 }
 
-function exitOf({ recorded, waited, seenAt, sent }: ExecutionFacts) {
+function exitOf(facts: ExecutionFacts) {
+  const { recorded, waited, seenAt } = facts;
   const exitCode = recorded?.code ?? waited?.code ?? null;
   const exitedAt = recorded?.at ?? (waited && (waited.code ?? waited.signal) !== null ? seenAt : null);
-  const signal = exitCode === null ? (waited?.signal ?? null) : signalBehind(exitCode, sent);
-  return { exitCode, signal, exitedAt: exitedAt?.toISOString() ?? null };
+  return { exitCode, signal: signalOf(facts, exitCode), exitedAt: exitedAt?.toISOString() ?? null };
+}
+
+/** An exit code of 128 + n is reported as it is; the signal beside it, where somebody knows that it was one. */
+function signalOf({ recorded, waited, sent }: ExecutionFacts, exitCode: number | null): string | null {
+  if (exitCode === null) return waited?.signal ?? null;
+  if (recorded?.isSignal) return nameOf(exitCode - SIGNAL_BASE);
+  return sent.find((signal) => exitCode === SIGNAL_BASE + constants.signals[signal]) ?? null;
 }
 
 function failureOf(facts: ExecutionFacts, exitCode: number | null): RunFailure | null {
@@ -67,7 +75,8 @@ function failureOf(facts: ExecutionFacts, exitCode: number | null): RunFailure |
   return exitCode === null && !wasEnded ? new RunFailure('process_lost', lifecycle.processLost) : null;
 }
 
-/** A shell reports 128 + n for a child that died of signal n; so may a program. It was ours where we sent it. */
-function signalBehind(exitCode: number, sent: readonly EndingSignal[]): EndingSignal | null {
-  return sent.find((signal) => exitCode === 128 + constants.signals[signal]) ?? null;
+/** Its number, where the system has no name for it (real-time signals). */
+function nameOf(signal: number): string {
+  const [name] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
+  return name ?? `SIG${signal}`;
 }

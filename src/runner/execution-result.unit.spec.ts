@@ -16,11 +16,14 @@ const facts = (more: Partial<ExecutionFacts>): ExecutionFacts => ({
   failure: null,
   ...more,
 });
-const exit = (code: number) => ({ recorded: { code, at: writtenAt }, waited: { code, signal: null } });
+const exit = (code: number, isSignal = false) => ({
+  recorded: { code, isSignal, at: writtenAt },
+  waited: { code, signal: null },
+});
 
 test('what the wrapper wrote down counts, with its time', () => {
   const result = resultOf(
-    facts({ recorded: { code: 3, at: writtenAt }, waited: { code: null, signal: null } }),
+    facts({ recorded: { code: 3, isSignal: false, at: writtenAt }, waited: { code: null, signal: null } }),
   );
   expect(result).toEqual({
     exitCode: 3,
@@ -34,6 +37,15 @@ test('what the wrapper wrote down counts, with its time', () => {
 test('what we waited for counts where nothing could be written down, which has its reason', () => {
   const result = resultOf(facts({ waited: { code: 4, signal: null } }));
   expect(result).toMatchObject({ exitCode: 4, exitedAt: seenAt.toISOString(), errorCode: 'spool_failed' });
+});
+
+test('a signal is named where the shell has reported it, whoever has sent it', () => {
+  const segfault = resultOf(facts(exit(139, true)));
+  expect(segfault).toMatchObject({ exitCode: 139, signal: 'SIGSEGV', errorCode: null });
+  expect(segfault.exitedAt).toBe(writtenAt.toISOString());
+  expect(resultOf(facts({ ...exit(137, true), sent: ['SIGTERM'] })).signal).toBe('SIGKILL');
+  expect(resultOf(facts(exit(134, true))).signal).toBe('SIGABRT');
+  expect(resultOf(facts(exit(170, true))).signal).toBe('SIG42');
 });
 
 test('a signal is named where we sent it and the exit code says so', () => {

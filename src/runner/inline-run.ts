@@ -31,7 +31,7 @@ export class InlineRun extends SupervisedRun {
   protected async adopted(): Promise<ExecutionResult | null> {
     if (!this.history.isInvoked) return null;
     const { code, message } = new RunFailure('process_lost', lifecycle.processLost);
-    await this.recordError(code, message, { nodeId: this.deps.nodeId });
+    await this.recordError(code, message, await this.lossOfFormerLife());
     return { ...NOTHING_RAN, errorCode: code, error: message };
   }
 

@@ -5,6 +5,7 @@ import type { ExecutionResult } from './execution-result';
 import { NOTHING_RAN, resultOf } from './execution-result';
 import { launch } from './launch';
 import { currentBootId, isAlive } from './process-table';
+import { lossPayload } from './process-loss';
 import { processTreeOf } from './process-tree';
 import { killFailed, messageOf, RunFailure } from './run-failure';
 import { MISSING_SESSION_KEY } from './run-history';
@@ -45,7 +46,8 @@ export class LocalRun extends SupervisedRun {
   protected async adopted(writer: RunLogWriter): Promise<ExecutionResult | null> {
     const identity = this.history.process ?? this.folder.identity();
     if (identity !== null) {
-      const result = await this.supervised(adoptProcess(identity, this.closing.signal), writer);
+      const life = isAlive(identity) ? 'present' : 'former';
+      const result = await this.supervised(adoptProcess(identity, this.closing.signal), writer, life);
       return result && this.orAfresh(result, writer);
     }
     // A wrapper that died with its server before it could even say who it is, at most.
@@ -90,8 +92,15 @@ export class LocalRun extends SupervisedRun {
     }
   }
 
-  /** Null where the process left without having executed anything. */
-  private async supervised(process: RunProcess, writer: RunLogWriter): Promise<ExecutionResult | null> {
+  /**
+   * Null where the process left without having executed anything.
+   * @param life of this node, in which the process was last known to be there
+   */
+  private async supervised(
+    process: RunProcess,
+    writer: RunLogWriter,
+    life: 'former' | 'present' = 'present',
+  ): Promise<ExecutionResult | null> {
     const { folder, ending } = this;
     this.output = await this.openOutput();
     const supervised = await this.supervise(
@@ -118,24 +127,27 @@ export class LocalRun extends SupervisedRun {
       seenAt: this.deps.clock.now(),
       wasEnded: ending.signal.aborted,
     });
-    if (result.errorCode !== null && supervised.failure === null) await this.recordResult(result, process);
+    if (result.errorCode !== null && supervised.failure === null)
+      await this.recordResult(result, process, life);
     return result;
   }
 
   private async recordResult(
     { errorCode, error, signal }: ExecutionResult,
     process: RunProcess,
+    life: 'former' | 'present',
   ): Promise<void> {
-    const { pid } = process.identity;
-    const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
+    const { nodeId, lease } = this.deps;
     const brokenExit = this.folder.brokenExit();
-    const details = {
-      nodeId: this.deps.nodeId,
-      pid,
+    const loss = lossPayload({
+      nodeId,
+      claimId: this.run.claimId,
+      pid: process.identity.pid,
       signal,
-      lastOutput,
-      ...(brokenExit !== null && { brokenExit: this.secrets.mask.text(brokenExit) }),
-    };
-    await this.recordError(errorCode!, error!, details);
+      lease: lease(life),
+      lastOutput: await this.lastOutputs(),
+    });
+    const broken = brokenExit === null ? {} : { brokenExit: this.secrets.mask.text(brokenExit) };
+    await this.recordError(errorCode!, error!, { ...loss, ...broken });
   }
 }

@@ -29,8 +29,14 @@ const WRAPPER_FILES = ['pid', 'started', 'unexecuted', 'exit'] as const;
 /** Without the line feed it may be the beginning of another number. */
 const WHOLE_EXIT = /^\d+\n$/;
 
+/** What a shell adds to the number of a signal. */
+export const SIGNAL_BASE = 128;
+
 export interface RecordedExit {
+  /** As a shell has it: also 128 + n where the agent died of signal n. */
   code: number;
+  /** The shell has said so; false where the agent has exited with that code by itself, or nobody knows. */
+  isSignal: boolean;
   /** When it was written down. */
   at: Date;
 }
@@ -122,7 +128,7 @@ export class RunFolder {
 
   /** The wrapper got its line: from here on something may have been executed. */
   wasStarted(): boolean {
-    return isThere(join(this.path, 'started'));
+    return isThere(this.startedMark);
   }
 
   /** The command was there but could not be executed: exit codes 126 and 127 are the shell's, not the agent's. */
@@ -134,7 +140,9 @@ export class RunFolder {
   exit(): RecordedExit | null {
     const text = readIfThere(this.exitFile, MAX_LINE_BYTES);
     if (text === null || !WHOLE_EXIT.test(text)) return null;
-    return { code: Number(text), at: statSync(this.exitFile).mtime };
+    const code = Number(text);
+    const isSignal = code > SIGNAL_BASE && this.wasSignalReported();
+    return { code, isSignal, at: statSync(this.exitFile).mtime };
   }
 
   /** What is in the place of an exit code; null where one was written down, or nothing at all. */
@@ -232,6 +240,15 @@ export class RunFolder {
   /** Gives what the spools hold up, so that the disk has room again. */
   async emptySpools(): Promise<void> {
     for (const stream of SPOOLS) await truncate(this.spoolFile(stream));
+  }
+
+  private wasSignalReported(): boolean {
+    const mark = lstatSync(this.startedMark, { throwIfNoEntry: false });
+    return mark !== undefined && mark.isFile() && mark.size > 0;
+  }
+
+  private get startedMark(): string {
+    return join(this.path, 'started');
   }
 
   private get exitFile(): string {

@@ -3,6 +3,7 @@ import type { PriceTables } from '../costs/domain/prices';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
 import type { HttpRules } from './remote/http-request';
+import type { NodeLease } from './process-loss';
 import type { ClaimedRun, RunAuthority } from './run-authority';
 import type { SecretSource } from './run-secrets';
 import type { Spawner } from './spawner';
@@ -24,6 +25,8 @@ export interface RunnerDeps {
   runToken: (run: ClaimedRun) => string;
   prices: PriceTables;
   nodeId: string;
+  /** What this node has said last of itself, in this life or in the one before it; null: nothing. */
+  lease: (life: 'former' | 'present') => NodeLease | null;
   /** Holds a folder for every run that is not over. */
   runsFolder: string;
   /** Holds a folder for every agent that has one of its own to work in. */

@@ -8,6 +8,7 @@ import { NOTHING_RAN } from './execution-result';
 import type { RunEvents } from './masked-run-events';
 import { MaskedRunEvents } from './masked-run-events';
 import { pause } from '../kernel/pause';
+import { lossPayload } from './process-loss';
 import type { ClaimedRun, RunOutcome } from './run-authority';
 import type { RunEventPlace } from './run-event-writer';
 import { RunEventWriter } from './run-event-writer';
@@ -308,6 +309,18 @@ export abstract class SupervisedRun {
     const { mask } = this.secrets;
     const bytes = mask.bytes(await this.folder.tail(stream, LAST_OUTPUT_BYTES + mask.contextBytes));
     return bytes.subarray(-LAST_OUTPUT_BYTES).toString();
+  }
+
+  protected async lastOutputs() {
+    return { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
+  }
+
+  /** Of what was no process, and could not outlive the server that did it. */
+  protected async lossOfFormerLife() {
+    const { nodeId, lease } = this.deps;
+    const { claimId } = this.run;
+    const lastOutput = await this.lastOutputs();
+    return lossPayload({ nodeId, claimId, pid: null, signal: null, lease: lease('former'), lastOutput });
   }
 
   /** What every line of the server's log about this run begins with. */

@@ -3,9 +3,9 @@
 #   sh wrapper.sh FOLDER COMMAND [ARGUMENT...]
 #
 # FOLDER is the run's folder, COMMAND an absolute path. Descriptors 0 and 1 are the agent's stdin and stdout, 4 is its
-# stderr (2 is not: a shell reports there how its child died, and that is nothing the agent wrote), 3 is the control
-# pipe. The server may die between any two lines of this file. Names begin with reveille_ because a shell hands changed
-# variables on to the agent where its environment has one of that name.
+# stderr (2 is the shell's own: it reports there of which signal its child died), 3 is the control pipe. The server may
+# die between any two lines of this file. Names begin with reveille_ because a shell hands changed variables on to the
+# agent where its environment has one of that name.
 
 reveille_folder=$1
 shift
@@ -25,8 +25,9 @@ printf '%s %s %s\n' "$$" "${reveille_start-}" "${reveille_boot-}" >"$reveille_fo
 
 # The server writes this line when it has recorded the process. End of file: it will not, and nothing may run.
 read -r reveille_go <&3 || exit 0
-: >"$reveille_folder/started" || exit 125
-exec 3<&-
+# Whatever is in this file in the end says that a signal ended the agent, and no exit code of its own: `$?` is 139 for
+# one that died of SIGSEGV and for one that exits with 139. Shells don't report SIGINT and SIGPIPE.
+exec 2>"$reveille_folder/started" 3<&- || exit 125
 
 # In the foreground: `"$@" & wait` reports 143 for an agent that catches SIGTERM and exits 7. The trap runs only where
 # the agent could not be executed, which tells that from an agent that exits 126 or 127 (bash needs execfail for it).

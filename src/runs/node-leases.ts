@@ -1,21 +1,20 @@
 import type { DocumentStore } from '../documents/document-store';
 import type { Clock } from '../kernel/clock';
+import type { NodeLease } from '../runner/process-loss';
 
 const LEASES = { name: 'node_leases', kind: 'durable', fields: {}, indexes: [] } as const;
 const RENEW_EVERY_MS = 5_000;
 
-/** What a node has said last about itself. Times are ISO 8601. */
-export interface Lease {
+export interface Lease extends NodeLease {
   nodeId: string;
-  renewedAt: string;
-  /** Until when a node that has stopped in order wants to be back; null for one that has not. */
-  backBy: string | null;
 }
 
 /** Each node's sign of life: by it others tell whether its runs still have somebody who looks after them. */
 export class NodeLeases {
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
+  private former: Lease | null = null;
+  private present: Lease | null = null;
 
   constructor(
     private readonly deps: {
@@ -30,6 +29,7 @@ export class NodeLeases {
 
   async start(): Promise<void> {
     await this.deps.documents.ensure(LEASES);
+    this.former = await this.of(this.deps.nodeId);
     await this.write(null);
     const renew = () => void this.write(null).catch(this.deps.onFault);
     this.timer = setInterval(renew, RENEW_EVERY_MS);
@@ -50,6 +50,11 @@ export class NodeLeases {
     return this.deps.documents.get<Lease>(LEASES.name, nodeId);
   }
 
+  /** What this node has said last, in this life or in the one before it; null: nothing. */
+  own(life: 'former' | 'present'): Lease | null {
+    return this[life];
+  }
+
   /** Whether the holder has been silent for longer than that, and is not expected back either. */
   isStale(lease: Lease | null, staleThresholdMs: number): boolean {
     if (lease === null) return true;
@@ -65,6 +70,7 @@ export class NodeLeases {
       const current = await documents.getVersioned<Lease>(LEASES.name, nodeId);
       const lease: Lease = { nodeId, renewedAt: clock.now().toISOString(), backBy };
       await documents.compareAndSet(LEASES.name, nodeId, current?.version ?? null, lease);
+      this.present = lease;
     });
     this.writing = written.catch(() => undefined);
     return written;

@@ -4,6 +4,7 @@ import type { EventLog } from '../event-log/event-log';
 import { untilAvailable } from '../event-log/until-available';
 import type { Clock } from '../kernel/clock';
 import { endTree } from '../runner/ending';
+import { lossPayload } from '../runner/process-loss';
 import { processTreeOf } from '../runner/process-tree';
 import type { RunOutcome } from '../runner/run-authority';
 import { RunEventWriter } from '../runner/run-event-writer';
@@ -77,14 +78,15 @@ export class OrphanedRuns {
     const reader = new RunLogReader(log);
     const lastOf = async (stream: 'stdout' | 'stderr') =>
       (await reader.excerpt({ ...run, stream }, LAST_OUTPUT_BYTES)).toString();
-    const payload = {
-      code: 'process_lost',
+    const loss = lossPayload({
       nodeId: run.nodeId,
+      claimId: run.claimId,
       pid: history.process?.pid ?? null,
       signal: null,
-      lease: lease && { renewedAt: lease.renewedAt, backBy: lease.backBy },
+      lease,
       lastOutput: { stdout: await lastOf('stdout'), stderr: await lastOf('stderr') },
-    };
+    });
+    const payload = { code: 'process_lost', ...loss };
     const events = new RunEventWriter(this.deps, this.source(run), signal);
     await events.append({ eventType: 'error', level: 'error', message: lifecycle.processLost, payload });
     return history;

@@ -40,8 +40,11 @@ export const runSchema = z
     startedAt: timestamp.nullable(),
     exitedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
-    exitCode: z.int().nullable(),
-    signal: z.string().nullable(),
+    exitCode: z.int().nullable().describe('128 + n where signal n has ended the agent'),
+    signal: z
+      .string()
+      .nullable()
+      .describe('That has ended it, such as SIGSEGV or SIGKILL, where that is known'),
     endCause: z
       .enum(Object.keys(endCauses) as EndCause[])
       .nullable()

@@ -261,6 +261,17 @@ describe('runs', () => {
     expect((await reveille('run', 'show', run!.id)).stdout).toMatch(/^outcome +failed after .+exit code 3/m);
   });
 
+  test('say which signal has ended an agent', async () => {
+    const agentId = await shellAgent('kill -SEGV $$');
+    const { run } = await api.wake(agentId, {});
+    await waitUntil(async () => (await api.run(run!.id)).finishedAt, 'the run is over');
+    expect((await reveille('runs', '--agent', agentId)).stdout).toMatch(/ 139 +- +Adapter failed\n$/);
+    const { stdout } = await reveille('run', 'show', run!.id);
+    expect(stdout).toMatch(/^outcome +failed after [\d.]+s, exit code 139, signal SIGSEGV, Adapter failed$/m);
+    const { items } = await answerOf<Page<RunEventView>>('run', 'events', run!.id);
+    expect(items.at(-1)!.payload).toMatchObject({ exitCode: 139, signal: 'SIGSEGV' });
+  });
+
   test('every byte of the log comes out as it went in', async () => {
     const bytes = Buffer.from(
       Array.from({ length: 300_000 }, (_value, index) => (index * 7 + (index >> 8)) & 0xff),

@@ -39,6 +39,12 @@ export class RecordingAuthority implements RunAuthority {
 
 export const NODE_ID = 'node-1';
 
+/** What the node of the bench has said last, in the life before this one and in this one. */
+export const LEASES = {
+  former: { renewedAt: '2026-03-01T10:00:00.000Z', backBy: '2026-03-01T10:05:00.000Z' },
+  present: { renewedAt: '2026-03-01T10:02:00.000Z', backBy: null },
+};
+
 /** Companies without secrets. */
 const noSecrets: SecretSource = {
   value: () => Promise.resolve(null),
@@ -84,6 +90,7 @@ export function runnerDeps(folder: string, log: EventLog, authority: RunAuthorit
     runToken: ({ runId }) => `~token.of-${runId}.signed-by-nobody`,
     prices: () => Promise.resolve([]),
     nodeId: NODE_ID,
+    lease: (life) => LEASES[life],
     runsFolder: join(folder, 'runs'),
     workspacesFolder: join(folder, 'workspaces'),
     environment: { PATH: process.env.PATH ?? '/usr/bin:/bin', LANG: 'C.UTF-8' },

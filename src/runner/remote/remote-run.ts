@@ -113,8 +113,7 @@ export class RemoteRun extends SupervisedRun {
 
   private async lost(): Promise<ExecutionResult> {
     const failure = new RunFailure('process_lost', lifecycle.processLost);
-    const lastOutput = { stdout: await this.lastOutput('stdout'), stderr: await this.lastOutput('stderr') };
-    await this.recordError(failure.code, failure.message, { nodeId: this.deps.nodeId, lastOutput });
+    await this.recordError(failure.code, failure.message, await this.lossOfFormerLife());
     return resultOf(failure, null);
   }
 }

@@ -95,6 +95,7 @@ test('a node that has stopped in order is waited for, then its runs are lost, wi
       payload: {
         code: 'process_lost',
         nodeId: formerNode,
+        claimId: expect.any(String) as string,
         signal: null,
         lease: { renewedAt: expect.any(String) as string, backBy: expect.any(String) as string },
         lastOutput: { stdout: 'some words\n', stderr: 'louder\n' },

@@ -6,6 +6,8 @@ import type { ReveilleProcess } from '../../support/reveille-process';
 import { BUILD_TIMEOUT_MS, ensureBuilt, killCommands, startReveille } from '../../support/reveille-process';
 import type { TestServer } from '../../support/server';
 import { waitUntil } from '../../support/server';
+import type { Page, RunEvent } from '../http/client';
+import { ISO_TIME } from '../http/client';
 import type { Run } from './http-agent-bench';
 import { getRun, invoke, registerHttpAgent, runOver } from './http-agent-bench';
 
@@ -63,6 +65,12 @@ test('after kill -9 a run is lost, with what it said and cost, and tried again',
     error: 'Process lost -- server may have restarted',
     costMicros: 500_000,
     stdoutExcerpt: 'half a job\n',
+  });
+  const events = await after.api<Page<RunEvent>>('GET', `/v1/runs/${runId}/events?limit=1000`);
+  expect(events.body.items.find(({ eventType }) => eventType === 'error')!.payload).toMatchObject({
+    code: 'process_lost',
+    signal: null,
+    lease: { renewedAt: expect.stringMatching(ISO_TIME), backBy: null },
   });
   const path = `/v1/companies/${company.id}/runs?agentId=${agentId}&status=succeeded`;
   const retry = await waitUntil(

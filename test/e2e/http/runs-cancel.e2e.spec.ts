@@ -75,6 +75,7 @@ test('what does not listen is killed after the grace period, with all that it st
   expect(cancelled).toMatchObject({
     status: 'cancelled',
     exitCode: 137,
+    signal: 'SIGKILL',
     error: 'Cancelled by control plane',
   });
   const tookMs = Date.parse(cancelled.finishedAt!) - Date.parse(endRequestedAt!);

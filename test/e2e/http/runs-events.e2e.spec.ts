@@ -193,6 +193,8 @@ describe('a run that fails', () => {
     expect(await runOnce(server, agent.id)).toMatchObject({
       status: 'failed',
       exitCode: 137,
+      signal: 'SIGKILL',
+      errorCode: 'adapter_failed',
       endCause: null,
     });
   });

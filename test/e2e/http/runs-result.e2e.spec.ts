@@ -33,7 +33,7 @@ const eventsOf = async (runId: string) =>
 
 /** An agent whose result is the `reason` of its wakeup's context, byte for byte. */
 const newReporter = (then = '') =>
-  scriptedAgent(server, `cat > "$REVEILLE_RESULT_FILE"; printf %s "\${REVEILLE_SESSION_ID-none}"; ${then}`, {
+  scriptedAgent(server, `cat > "$REVEILLE_RESULT_FILE"; printf %s "\${REVEILLE_SESSION_ID:-none}"; ${then}`, {
     config: { stdin: '{{context.result}}' },
   });
 const report = (agent: Agent, result: object | string) =>

@@ -11,7 +11,14 @@ import { livingProcess } from '../../../src/runner/process-table';
 import { processTreeOf } from '../../../src/runner/process-tree';
 import type { ClaimedRun, RunOutcome } from '../../../src/runner/run-authority';
 import { RunEventWriter } from '../../../src/runner/run-event-writer';
-import { claimedRun, queueRun, RunnerBench, scriptRun, silentLogger } from '../../support/local-runner';
+import {
+  claimedRun,
+  LEASES,
+  queueRun,
+  RunnerBench,
+  scriptRun,
+  silentLogger,
+} from '../../support/local-runner';
 import type { DeathPoint, HostTask } from '../../support/runner-host';
 import { temporaryFolder } from '../../support/temporary-folder';
 
@@ -30,16 +37,22 @@ const LINES = 60;
 const EVERY_LINE = Array.from({ length: LINES }, (_, line) => `line ${line}\n`).join('');
 
 /** Says that it runs, writes numbered lines to both streams for about a second, and exits with 5. */
-function countingRun(): ClaimedRun {
+/** @param held it waits in the middle until there is a file `go` */
+function countingRun({ held = false } = {}): ClaimedRun {
+  const hold = held ? `[ $i -ne ${LINES / 2} ] || until [ -e '${goFile()}' ]; do sleep 0.01; done;` : '';
   const run = scriptRun(
     `echo ran >> "$0"
-     i=0; while [ $i -lt ${LINES} ]; do echo "line $i"; echo "line $i" >&2; i=$((i+1)); sleep 0.01; done
+     i=0; while [ $i -lt ${LINES} ]; do ${hold} echo "line $i"; echo "line $i" >&2; i=$((i+1)); sleep 0.01; done
      echo '{"type":"usage","inputTokens":1}' >> "$REVEILLE_EVENTS_FILE"
      exit 5`,
   );
   (run.adapterConfig['args'] as string[]).push(join(bench.folder, 'ran'));
   runs.push(run);
   return run;
+}
+
+function goFile(): string {
+  return join(bench.folder, 'go');
 }
 
 async function expectWholeAndOnce(run: ClaimedRun, outcome: RunOutcome): Promise<void> {
@@ -63,13 +76,15 @@ async function expectWholeAndOnce(run: ClaimedRun, outcome: RunOutcome): Promise
 
 describe('a run that is left alone and taken up again', () => {
   test('in the middle of its output loses and doubles nothing', async () => {
-    const run = countingRun();
+    const run = countingRun({ held: true });
     await bench.start(run);
     await bench.untilOutput(run, 'line 10\n');
     await bench.restart();
     expect(bench.authority.outcomes.size).toBe(0);
     expect((await processTreeOf(run.runId, null).living()).length).toBeGreaterThan(0);
-    await expectWholeAndOnce(run, await bench.adopt(run));
+    const adopted = bench.adopt(run);
+    writeFileSync(goFile(), '');
+    await expectWholeAndOnce(run, await adopted);
   });
 
   test('after it has ended meanwhile has its exit code and all its output', async () => {
@@ -87,6 +102,18 @@ describe('a run that is left alone and taken up again', () => {
     expect(bench.authority.endings).toEqual([]);
     expect(Date.parse(outcome.exitedAt!)).toBeLessThan(Date.now());
     expect(existsSync(join(bench.folder, 'runs', run.runId))).toBe(false);
+  });
+
+  test('after a signal has ended it meanwhile has that signal', async () => {
+    const run = scriptRun(`echo ready; until [ -e '${goFile()}' ]; do sleep 0.02; done; kill -SEGV $$`);
+    runs.push(run);
+    await bench.start(run);
+    await bench.untilOutput(run, 'ready');
+    const leader = await recordedLeader(run);
+    await bench.restart();
+    writeFileSync(goFile(), '');
+    await untilGone(leader);
+    expect(await bench.adopt(run)).toMatchObject({ exitCode: 139, signal: 'SIGSEGV', errorCode: null });
   });
 
   test('again and again is still the same run', async () => {
@@ -146,7 +173,14 @@ describe('a run whose process is gone', () => {
     });
     expect((await bench.events(run)).at(-1)).toMatchObject({
       eventType: 'error',
-      payload: { nodeId: 'node-1', pid: leader.pid, signal: null, lastOutput: { stdout: 'ready\n' } },
+      payload: {
+        nodeId: 'node-1',
+        claimId: run.claimId,
+        pid: leader.pid,
+        signal: null,
+        lease: LEASES.former,
+        lastOutput: { stdout: 'ready\n' },
+      },
     });
   });
 

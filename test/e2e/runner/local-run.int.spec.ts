@@ -4,7 +4,7 @@ import { sha256Hex } from '../../../src/kernel/canonical-json';
 import { livingProcess } from '../../../src/runner/process-table';
 import { processTreeOf } from '../../../src/runner/process-tree';
 import type { ClaimedRun } from '../../../src/runner/run-authority';
-import { claimedRun, RunnerBench, scriptRun } from '../../support/local-runner';
+import { claimedRun, LEASES, RunnerBench, scriptRun } from '../../support/local-runner';
 import { temporaryFolder } from '../../support/temporary-folder';
 
 let bench: RunnerBench;
@@ -17,6 +17,13 @@ afterEach(async () => {
   for (const { runId } of runs.splice(0)) expect(await processTreeOf(runId, null).living()).toEqual([]);
 });
 afterAll(() => bench.close());
+
+/** What the README says that an agent finds in its environment. */
+const readmeVariables = () => {
+  const readme = readFileSync(join(__dirname, '..', '..', '..', 'README.md'), 'utf8');
+  const rows = readme.split('\n').filter((line) => line.startsWith('| `REVEILLE_'));
+  return rows.flatMap((row) => row.split(' | ', 1)[0]!.match(/REVEILLE_\w+/g)!);
+};
 
 const execute = (run: ClaimedRun) => {
   runs.push(run);
@@ -91,7 +98,7 @@ describe('an agent that ends by itself', () => {
     ['exit 7', 7],
     ['exit 126', 126],
     ['exit 127', 127],
-    ['kill -KILL $$', 137],
+    ['exit 139', 139],
   ])(
     '%s is reported as exit code %d, without a signal and without an error code',
     async (script, exitCode) => {
@@ -100,6 +107,39 @@ describe('an agent that ends by itself', () => {
       expect((await bench.output(run)).stderr.toString()).toBe('');
     },
   );
+
+  test.each([
+    ['SIGSEGV', 139],
+    ['SIGKILL', 137],
+    ['SIGABRT', 134],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ])('because of %s is reported with that, and as %d', async (signal, exitCode) => {
+    const run = scriptRun(`kill -${signal.slice(3)} $$`);
+    expect(await execute(run)).toMatchObject({ exitCode, signal, errorCode: null });
+    expect((await bench.output(run)).stderr.toString()).toBe('');
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGPIPE', 141],
+  ])('because of %s is reported as %d: shells keep these two to themselves', async (signal, exitCode) => {
+    const run = scriptRun(`kill -${signal.slice(3)} $$`);
+    expect(await execute(run)).toMatchObject({ exitCode, signal: null, errorCode: null });
+  });
+
+  test('because its own shell has lost its last command to a signal, has exited', async () => {
+    const run = scriptRun("sh -c 'kill -SEGV $$'; exit");
+    expect(await execute(run)).toMatchObject({ exitCode: 139, signal: null });
+  });
+
+  test('finds every variable set, also without a session', async () => {
+    const names = readmeVariables();
+    expect(names).toContain('REVEILLE_SESSION_ID');
+    const run = scriptRun(['set -u', ...names.map((name) => `: "$${name}"`), 'echo all'].join('; '));
+    expect(await execute(run)).toMatchObject({ exitCode: 0 });
+    expect((await bench.output(run)).stdout.toString()).toBe('all\n');
+  });
 
   test('gets its environment and its context, and nothing else of the server', async () => {
     process.env.SERVER_ONLY = 'secret';
@@ -358,7 +398,7 @@ describe('an ending', () => {
     expect((await bench.output(run)).stdout.toString()).toBe('ready\ncaught\n');
   });
 
-  test('is SIGKILL after the grace period, and the exit code is still known', async () => {
+  test('is SIGKILL after the grace period, which is still known', async () => {
     const run = scriptRun('trap "" TERM; echo ready; while :; do sleep 0.05; done');
     run.limits.graceSec = 0.3;
     await started(run);
@@ -452,7 +492,9 @@ test('a wrapper that somebody kills is a lost process', async () => {
   expect(error?.payload).toMatchObject({
     nodeId: 'node-1',
     pid,
+    claimId: run.claimId,
     signal: 'SIGKILL',
+    lease: LEASES.present,
     lastOutput: { stdout: 'ready\n', stderr: '' },
   });
 });

@@ -7,7 +7,7 @@ import { LogUnavailable } from '../../../src/event-log/event-log';
 import { runStream } from '../../../src/kernel/streams';
 import type { ClaimedRun } from '../../../src/runner/run-authority';
 import { HttpAgent } from '../../support/http-agent';
-import { claimedRun, RecordingAuthority, RunnerBench } from '../../support/local-runner';
+import { claimedRun, LEASES, RecordingAuthority, RunnerBench } from '../../support/local-runner';
 import { waitUntil } from '../../support/server';
 import { temporaryFolder } from '../../support/temporary-folder';
 
@@ -89,7 +89,12 @@ describe('a runner that takes up a remote run', () => {
     expect(events.filter(({ eventType }) => eventType === 'usage')).toHaveLength(1);
     expect(events.at(-1)).toMatchObject({
       eventType: 'error',
-      payload: { code: 'process_lost', lastOutput: { stdout: 'so far\n', stderr: '' } },
+      payload: {
+        code: 'process_lost',
+        signal: null,
+        lease: LEASES.former,
+        lastOutput: { stdout: 'so far\n', stderr: '' },
+      },
     });
   });
 

@@ -6,7 +6,7 @@ import type { TestServer } from '../../support/server';
 import { startTestServer, waitUntil } from '../../support/server';
 import { temporaryFolder } from '../../support/temporary-folder';
 import type { Agent, Page, Run, RunEvent } from '../http/client';
-import { Gate, get, runOnce, scriptedAgent, untilFinal, untilOutput, wake } from '../http/client';
+import { Gate, get, ISO_TIME, runOnce, scriptedAgent, untilFinal, untilOutput, wake } from '../http/client';
 
 let dataDir: string;
 let server: TestServer;
@@ -141,6 +141,9 @@ describe('while the server is down', () => {
     const [error] = await errorsOf(run);
     expect(error!.payload).toMatchObject({
       code: 'process_lost',
+      claimId: expect.any(String) as string,
+      signal: null,
+      lease: { renewedAt: expect.stringMatching(ISO_TIME), backBy: expect.stringMatching(ISO_TIME) },
       ...(content !== null && { brokenExit: content }),
     });
     await expectNothingLeft(run);
