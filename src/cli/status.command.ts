@@ -4,7 +4,7 @@ import type { ClientOptions } from './client-command';
 import { clientCommand, clientFor } from './client-command';
 import { ExitCode } from './failures';
 import { printDetails, printJson, printLines } from './output';
-import { clockTime, printable } from './text';
+import { byteCount, clockTime, printable } from './text';
 
 export function addStatusCommand(program: Command): void {
   clientCommand(program, 'status', 'whether the server does its work; the exit code is 0 only if it does')
@@ -38,12 +38,19 @@ function drainText({ draining }: ReadyView): string | null {
   return `since ${clockTime(since)}: starts none, ${waiting}`;
 }
 
-function ailments({ execution, consumers }: ReadyView): string[] {
-  return [
-    ...(execution.status === 'ok' ? [] : [`ill: execution: ${printable(execution.status)}`]),
-    ...consumers.flatMap(({ kind, name, stoppedBy, ailment }) => {
-      const why = stoppedBy === null ? ailment : `stopped: ${stoppedBy}`;
-      return why === null ? [] : [`ill: ${kind} ${name}: ${printable(why)}`];
-    }),
-  ];
+/** A line for each part that is ill: which, and why. */
+function ailments({ ill, eventLog, documents, execution, dataFolder, disk, consumers }: ReadyView): string[] {
+  const reasons = new Map([
+    ['eventLog', eventLog.head === null ? 'does not answer' : 'cannot be followed'],
+    ['documents', documents.status],
+    ['execution', execution.status],
+    ['dataFolder', dataFolder.status],
+    ['disk', `only ${byteCount(disk?.freeBytes ?? null)} free`],
+  ]);
+  return ill.map((part) => {
+    const reason = reasons.get(part);
+    if (reason !== undefined) return `ill: ${part}: ${printable(reason)}`;
+    const { kind, stoppedBy, ailment } = consumers.find(({ name }) => name === part)!;
+    return `ill: ${kind} ${part}: ${printable(stoppedBy === null ? ailment! : `stopped: ${stoppedBy}`)}`;
+  });
 }

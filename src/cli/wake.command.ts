@@ -16,6 +16,7 @@ interface WakeOptions extends ClientOptions {
   context?: Record<string, unknown>;
   key?: string;
   source?: WakeRequest['source'];
+  notBefore?: string;
   priority?: number;
   taskKey?: string;
   coalesceKey?: string;
@@ -24,6 +25,7 @@ interface WakeOptions extends ClientOptions {
 }
 
 const LOWEST_PRIORITY = -1_000_000;
+const sources: NonNullable<WakeRequest['source']>[] = ['timer', 'assignment', 'on_demand', 'automation'];
 
 export function addWakeCommands(program: Command): void {
   addWakeCommand(program, 'wake', 'wake an agent');
@@ -40,7 +42,8 @@ function addWakeCommand(program: Command, name: 'wake' | 'invoke', description: 
     .option('--payload <json>', 'what it is about', jsonObject)
     .option('--context <json>', 'what the agent finds in its context file', jsonObject)
     .option('--key <key>', 'idempotency key: a repeat within 24 h is answered like the first request')
-    .option('--source <source>', 'timer, assignment, on_demand or automation (default: on_demand)')
+    .addOption(new Option('--source <source>', 'what asks for it (default: on_demand)').choices(sources))
+    .option('--not-before <time>', 'wait until then: ISO 8601, with its zone')
     .option('--priority <n>', 'queued runs of a higher one start first', wholeNumber(LOWEST_PRIORITY))
     .option('--task-key <key>', 'the task whose session the run continues')
     .option('--coalesce-key <key>', 'wakeups of one key become one run (default: the whole agent)')
@@ -74,13 +77,14 @@ async function wake(agentId: string, options: WakeOptions, invoke: boolean): Pro
 }
 
 function requestOf(options: WakeOptions): WakeRequest {
-  const { reason, payload, context, key, source, priority, taskKey, coalesceKey } = options;
+  const { reason, payload, context, key, source, notBefore, priority, taskKey, coalesceKey } = options;
   return {
     reason,
     payload,
     contextSnapshot: context,
     idempotencyKey: key,
     source,
+    notBefore,
     priority,
     taskKey,
     coalesceKey,

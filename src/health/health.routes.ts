@@ -24,7 +24,9 @@ const readySchema = z
       .describe('`draining`: it is about to stop, claims nothing, and still answers'),
     ill: z
       .array(z.string())
-      .describe('Which parts: `eventLog`, `documents`, `execution`, `dataFolder`, or the name of a consumer'),
+      .describe(
+        'Which parts: `eventLog`, `documents`, `execution`, `dataFolder`, `disk`, or the name of a consumer',
+      ),
     nodeId: z.string(),
     eventLog: z.object({ status: condition, head: position.nullable() }),
     documents: part,

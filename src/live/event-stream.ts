@@ -1,9 +1,11 @@
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { CloseReason } from './live-events';
 import { LIVE_CLOSED } from './live-events';
 import type { LiveMessage } from './live-message';
 import { formatCursor } from './cursor';
 import type { Carrier } from './live-sink';
+import { CLOSE_MS } from './live-sink';
 
 const KEEP_ALIVE_MS = 15_000;
 /** Tells a browser how long to wait before it connects again, and proxies that the stream has begun. */
@@ -47,6 +49,23 @@ export class EventStream extends Readable implements Carrier {
     clearInterval(this.keepAlive);
     done(error);
   }
+}
+
+/**
+ * Ends a stream with the answer that carries it, also one without a body (HEAD), and that answer soon after the stream:
+ * a client that takes nothing any more would keep its connection for ever.
+ */
+export function endTogether(stream: EventStream, answer: ServerResponse, ended: AbortSignal): void {
+  let late: NodeJS.Timeout | undefined;
+  const endSoon = () => {
+    late = setTimeout(() => answer.destroy(), CLOSE_MS).unref();
+  };
+  ended.addEventListener('abort', endSoon);
+  answer.once('close', () => {
+    ended.removeEventListener('abort', endSoon);
+    clearTimeout(late);
+    stream.destroy();
+  });
 }
 
 function asEvent({ cursor, type, json }: LiveMessage): string {

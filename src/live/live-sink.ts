@@ -6,6 +6,12 @@ const RESUME_AT_BYTES = 128 * 1024;
 /** A client that takes nothing for so long, while something waits for it, is slow. */
 const STALLED_AFTER_MS = 10_000;
 
+/**
+ * How long a connection that is being closed is kept, so that a client that takes things again hears why. Until then it
+ * holds what was on its way.
+ */
+export const CLOSE_MS = 30_000;
+
 /** Where a follower's messages go: something that carries text to a client, at the client's pace. */
 export interface Carrier {
   /** @param taken is called when the text has left this process */

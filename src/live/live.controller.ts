@@ -4,7 +4,7 @@ import type { Principal } from '../auth/principal';
 import { RequestPrincipal } from '../http/actor';
 import { Handles, Input } from '../http/handles';
 import type { InputOf } from '../http/route';
-import { EventStream } from './event-stream';
+import { endTogether, EventStream } from './event-stream';
 import { liveRoutes as routes } from './live.routes';
 import { FROM_THE_BEGINNING, LiveStreams } from './live-streams';
 
@@ -33,6 +33,7 @@ export class LiveController {
     const stream = new EventStream();
     const sink = this.live.openSink(stream, principal);
     stream.once('close', () => sink.end());
+    endTogether(stream, reply.raw, sink.signal);
     this.live.follow(scope, from, sink).start();
     void reply.header('X-Accel-Buffering', 'no');
     return new StreamableFile(stream, { type: EVENT_STREAM });

@@ -3,12 +3,8 @@ import type { CloseReason } from './live-events';
 import { LIVE_CLOSED } from './live-events';
 import type { LiveMessage } from './live-message';
 import type { Carrier } from './live-sink';
+import { CLOSE_MS } from './live-sink';
 
-/**
- * How long a connection that is being closed is kept, so that a client that takes things again hears why. Until then it
- * holds what was on its way.
- */
-const CLOSE_MS = 30_000;
 /** Of the Socket.IO protocol, version 5. */
 const EVENT_PACKET = '2';
 

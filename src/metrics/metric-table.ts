@@ -40,7 +40,7 @@ export const metricTable = {
   },
   reveille_unpriced_entries_total: {
     kind: 'counter',
-    help: 'Usage that was booked without an amount: nobody knows its price',
+    help: 'Entries that were booked without an amount: nobody knows the price, or the run said nothing of what it used',
     labels: [],
   },
   reveille_tokens_total: {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { knownLabels } from './known-labels';
 import type { LabelsOf, MetricDescription, MetricName } from './metric-table';
 import { metricTable } from './metric-table';
 
@@ -23,6 +24,9 @@ export class Metrics {
   constructor() {
     for (const [name, description] of Object.entries<MetricDescription>(metricTable)) {
       this.byName.set(name, this.create(name, description));
+    }
+    for (const [name, known] of Object.entries(knownLabels)) {
+      for (const labels of known) this.beginAtZero(name, labels);
     }
   }
 
@@ -50,6 +54,12 @@ export class Metrics {
       if (answer.status === 'fulfilled') answer.value.forEach((sample) => this.take(sample));
     }
     return this.registry.metrics();
+  }
+
+  private beginAtZero(name: string, labels: Record<string, string>): void {
+    const metric = this.byName.get(name)!;
+    if (metric instanceof Histogram) metric.zero(labels);
+    else metric.inc(labels, 0);
   }
 
   /** Nothing is said of what nobody could read: a 0 would be a lie. */

@@ -90,11 +90,16 @@ export function readRunReport(path: string): ParsedReport {
 export function parseRunReport(json: string): ParsedReport {
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = JSON.parse(withoutMark(json));
   } catch (error) {
     return { report: null, problems: [jsonProblem(error)] };
   }
   return reportOf(value);
+}
+
+/** What .NET and PowerShell put before UTF-8 says nothing. */
+export function withoutMark(json: string): string {
+  return json.replace(/^\uFEFF/, '');
 }
 
 /** A result that is there as a value. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   AgentView,
@@ -233,6 +233,19 @@ test('the server itself', async () => {
   expect(await answerOf('health')).toMatchObject({ status: 'ok' });
   expect(await answerOf('tick', '--now', '2030-01-01T00:00:00Z')).toMatchObject({ checked: 0 });
   expect(await textOf('reap', '--stale-ms', '60000')).toBe('0 ended\n');
+});
+
+test('the part of the server that is ill is named, and why', async () => {
+  const moved = `${server.dataDir}.moved`;
+  renameSync(server.dataDir, moved);
+  try {
+    const { exitCode, stdout } = await reveille('status');
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^status +ill$/m);
+    expect(stdout).toMatch(/^ill: dataFolder: ENOENT/m);
+  } finally {
+    renameSync(moved, server.dataDir);
+  }
 });
 
 test('every command has help, and names its options', async () => {

@@ -213,6 +213,26 @@ describe('wake', () => {
     expect(run!.contextSnapshot).toMatchObject({ x: 1, issueId: 'I-1', wakeReason: 'a reason' });
   });
 
+  test('later, where it says so', async () => {
+    const agentId = await shellAgent('true');
+    const dueAt = '2099-01-01T00:00:00.000Z';
+    const wakeAt = (time: string) => reveille('wake', agentId, '--not-before', time);
+    expect(await wakeAt('2099-01-01T01:00:00+01:00')).toMatchObject({
+      exitCode: 0,
+      stdout: `deferred: until ${dueAt}\n`,
+    });
+    expect((await api.wakeups(agentId, {})).items).toMatchObject([{ status: 'deferred', dueAt }]);
+    expect(await wakeAt('tomorrow')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('notBefore'),
+    });
+  });
+
+  test('names what asks for it by one of four words', async () => {
+    const { exitCode, stderr } = await reveille('wake', 'nobody', '--source', 'odd');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('on_demand') });
+  });
+
   test('--follow prints what the agent writes, and nothing else, on standard output', async () => {
     const { exitCode, stdout, stderr } = await reveille(
       'wake',

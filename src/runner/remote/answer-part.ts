@@ -2,13 +2,13 @@ import { isDeeperThan } from '../../kernel/json-depth';
 import type { OutputStream } from '../../runs/domain/run-log.events';
 import type { Line } from '../lines';
 import { linesIn } from '../lines';
+import { withoutMark } from '../run-report';
 
 /** Room for the largest result, and for a log line that nobody reads to its end anyway. */
 const MAX_LINE_BYTES = 2 * 1024 * 1024;
 const MAX_SHOWN_NAME = 50;
 /** More than any field of a result or a note may have: what is left out for it here would be refused there. */
 const MAX_DEPTH = 64;
-const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /** What one message of an answer that comes as a stream says. */
 export type AnswerPart =
@@ -21,7 +21,7 @@ export type AnswerPart =
 
 /** `application/x-ndjson`: a line is `{type: "log", text, stream?}`, `{type: "usage" | "note", …}` or `{type: "result", …}`. */
 export async function* ndjsonParts(pieces: AsyncIterable<Buffer>): AsyncGenerator<AnswerPart> {
-  for await (const line of linesIn(pieces, MAX_LINE_BYTES)) {
+  for await (const line of unmarked(linesIn(pieces, MAX_LINE_BYTES))) {
     if (line.isTooLong) yield tooLong();
     else if (line.text.trim() !== '') yield partOfJson(line.text);
   }
@@ -46,11 +46,16 @@ export async function* sseParts(pieces: AsyncIterable<Buffer>): AsyncGenerator<A
 
 /** A carriage return alone ends a line, too. */
 async function* fieldLines(lines: AsyncIterable<Line>): AsyncGenerator<Line> {
+  for await (const { text, isTooLong } of unmarked(lines)) {
+    for (const part of text.split('\r')) yield { text: part, isTooLong };
+  }
+}
+
+async function* unmarked(lines: AsyncIterable<Line>): AsyncGenerator<Line> {
   let isFirst = true;
   for await (const { text, isTooLong } of lines) {
-    const begun = isFirst ? text.replace(BYTE_ORDER_MARK, '') : text;
+    yield { text: isFirst ? withoutMark(text) : text, isTooLong };
     isFirst = false;
-    for (const part of begun.split('\r')) yield { text: part, isTooLong };
   }
 }
 

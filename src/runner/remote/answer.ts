@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../kernel/clock';
 import type { Mask } from '../mask';
-import { MAX_RESULT_BYTES, REPORT_FIELDS } from '../run-report';
+import { MAX_RESULT_BYTES, REPORT_FIELDS, withoutMark } from '../run-report';
 import type { AnswerFiles } from './answer-files';
 import type { AnswerPart } from './answer-part';
 import { ndjsonParts, sseParts } from './answer-part';
@@ -83,12 +83,13 @@ async function takeResult(body: AsyncIterable<Buffer>, files: AnswerFiles): Prom
 /** A service that knows nothing of results answers with JSON of its own: that is the result, then. */
 function asResult(body: Buffer): Buffer | string {
   if (body.length > MAX_RESULT_BYTES) return body;
+  const json = withoutMark(body.toString());
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(json);
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     const isForeign = isObject && !Object.keys(value).some((name) => REPORT_FIELDS.has(name));
     // Not made anew from the value, which may be deeper than the stack: the reader of results says so, then.
-    return isForeign ? `{"resultJson":${body.toString()}}` : body;
+    return isForeign ? `{"resultJson":${json}}` : body;
   } catch {
     return body;
   }

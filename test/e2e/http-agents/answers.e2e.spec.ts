@@ -63,6 +63,16 @@ describe('an answer as one JSON result', () => {
     expect(error!.message).toContain(problem);
   });
 
+  test.each([
+    ['application/json', '\uFEFF{"resultJson":1}'],
+    ['application/json', '\uFEFF{"resultJson":1,"sessionId":"s"}'],
+    ['application/x-ndjson', '\uFEFF{"type":"result","resultJson":1}\n'],
+  ])('may begin with a byte order mark (%s, %j)', async (type, body) => {
+    const run = await bench.runOf({ url: bench.agent.on('/marked', pieces(type, [body])) });
+    expect(run).toMatchObject({ status: 'succeeded', resultJson: 1 });
+    expect((await bench.events(run.id)).filter(({ eventType }) => eventType === 'error')).toEqual([]);
+  });
+
   test('may be missing', async () => {
     const nothing = bench.agent.on('/204', (response) => response.writeHead(204).end());
     expect(await bench.runOf({ url: nothing })).toMatchObject({ status: 'succeeded', resultJson: null });

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:http';
+import { liveLimits } from '../../../src/http/limits';
+import { clientOf } from '../../support/access';
 import type { SentMessage } from '../../support/live-client';
 import type { TestServer } from '../../support/server';
 import { startTestServer, waitUntil } from '../../support/server';
@@ -153,6 +155,23 @@ test('what cannot be asked for is refused, as pages and as a stream', async () =
     expectProblem(await ask(`${elsewhere}?runId=${run.id}`), 404, 'run_not_found');
     expectProblem(await ask(feed, { authorization: undefined }), 401, 'unauthorized');
   }
+});
+
+test('who only asks for the head of the stream leaves nothing open', async () => {
+  const unlimited = await startTestServer({ settings: { rateLimit: '0' } });
+  const { id } = await openCompany(unlimited);
+  const { token } = await clientOf(unlimited, id, 'viewer');
+  const headers = { accept: 'text/event-stream', authorization: `Bearer ${token}` };
+  const leaving = new AbortController();
+  const ask = (method: string) =>
+    fetch(`${unlimited.url}/v1/companies/${id}/events`, { method, headers, signal: leaving.signal });
+  for (let asked = 0; asked <= liveLimits.streamsPerToken; asked++) {
+    expect((await ask('HEAD')).status).toBe(200);
+  }
+  expect((await ask('GET')).status).toBe(200);
+  leaving.abort();
+  await unlimited.close();
+  expect(unlimited.errors).toEqual([]);
 });
 
 test('a server that stops says so and ends the stream', async () => {

@@ -46,6 +46,27 @@ test('are all described, and all there', async () => {
   expect([...body.matchAll(/^# TYPE/gm)]).toHaveLength(Object.keys(metricTable).length);
 });
 
+test('are at 0 before the first of a kind, so that it is seen as an increase', async () => {
+  const metrics = await scrape();
+  for (const name of [
+    'reveille_wakeup_decisions_total{decision="skipped"}',
+    'reveille_runs_finished_total{status="failed",error_code="process_lost"}',
+    'reveille_runs_finished_total{status="timed_out",error_code="silence_timeout"}',
+    'reveille_budget_events_total{scope="company",event="exceeded"}',
+    'reveille_refusals_total{code="internal"}',
+    'reveille_append_seconds_count{result="failed"}',
+  ]) {
+    expect([name, metrics.get(name)]).toEqual([name, 0]);
+  }
+});
+
+test('say of the process that it was restarted only where it was', async () => {
+  const startedAt = async () => (await scrape()).get('process_start_time_seconds');
+  const first = await startedAt();
+  expect(Math.abs(first! - (Date.now() / 1_000 - process.uptime()))).toBeLessThan(60);
+  for (let time = 0; time < 3; time++) expect(await startedAt()).toBe(first);
+});
+
 test('count what happens, by events and at the edges', async () => {
   const agentId = await agentOf(
     'printf \'{"costUsd": 0.25, "usage": {"inputTokens": 7}}\' > "$REVEILLE_RESULT_FILE"',
