@@ -106,19 +106,19 @@ export class RunClaims implements RunAuthority {
     const { answer } = await this.agents.execute(
       run,
       { type: 'RequestRunEnd', runId: run.runId, cause },
-      { actor: this.actor },
+      { actor: this.actor, correlationId: run.correlationId },
       (state) => factsOf(state, run.runId)?.run.endCause ?? null,
     );
     return answer;
   }
 
   async finish(run: ClaimedRun, outcome: RunOutcome): Promise<void> {
-    const { runId, nodeId, claimId } = run;
+    const { runId, nodeId, claimId, correlationId } = run;
     const settlement = await this.settlement.of(run, outcome);
     await this.agents.execute(
       run,
       { type: 'FinishRun', runId, nodeId, claimId, outcome, settlement },
-      { actor: this.actor },
+      { actor: this.actor, correlationId },
       () => undefined,
     );
   }
@@ -142,23 +142,31 @@ export class RunClaims implements RunAuthority {
       taskKey: run.taskKey,
       adapterType: event.data.adapterType,
       adapterConfig: configured.event.data.adapterConfig,
-      context: await this.contextOf(address, wakeup),
+      ...(await this.requestedBy(address, wakeup)),
       sessionId: event.data.sessionIdBefore,
       limits: event.data.limits,
       startedAt: metadata.at,
       endCause: run.endCause,
-      correlationId: metadata.correlationId,
     };
   }
 
-  /** Contexts are not in the agent's state: they are read from the requests' events. */
-  private async contextOf(address: RunAddress, wakeup: OpenWakeup): Promise<Record<string, unknown>> {
+  /**
+   * Contexts are not in the agent's state: they are read from the requests' events. What the run does is part of what
+   * began with the first of them, also where another run's end has released it.
+   */
+  private async requestedBy(
+    address: RunAddress,
+    wakeup: OpenWakeup,
+  ): Promise<Pick<ClaimedRun, 'context' | 'correlationId'>> {
     const wakeups: ContextWakeup[] = [];
+    const correlationIds: string[] = [];
     for (const { revision } of wakeup.requests) {
-      const { event } = await this.eventAt<WakeupRequested>(address, revision);
+      const { event, metadata } = await this.eventAt<WakeupRequested>(address, revision);
       wakeups.push({ id: event.data.wakeupId, request: event.data });
+      correlationIds.push(metadata.correlationId);
     }
-    return composeContext(wakeups[0]!, wakeups, wakeup.coalescedCount + 1);
+    const context = composeContext(wakeups[0]!, wakeups, wakeup.coalescedCount + 1);
+    return { context, correlationId: correlationIds[0]! };
   }
 
   /** What an agent is configured with changes seldom, and its run is to start soon. */

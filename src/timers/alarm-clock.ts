@@ -81,12 +81,16 @@ export class AlarmClock {
     );
   }
 
-  /** One tick after the other. A tick by hand first waits for the timers of the agents that are there. */
-  tickTimers(requestId?: string): Promise<Ticked> {
+  /**
+   * One tick after the other. A tick by hand first waits for the timers of the agents that are there.
+   *
+   * @param correlationId of the request for it
+   */
+  tickTimers(correlationId?: string): Promise<Ticked> {
     return this.inTurn(async () => {
       await this.deps.processing.waitForHead([scheduleSaga.name]);
       await this.deps.processing.waitForHead([alarmsProjection.name]);
-      return this.handleDue({ ...this.cause, requestId });
+      return this.handleDue({ ...this.cause, correlationId });
     });
   }
 

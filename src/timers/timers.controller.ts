@@ -24,7 +24,10 @@ export class TimersController {
 
   /** Looks at what is due, by hand. `now` sets the clock, where the server was started with one that can be set. */
   @Handles(routes.tick)
-  async tick(@Input() { body: { now } }: InputOf<typeof routes.tick>, @RequestCause() { requestId }: Cause) {
+  async tick(
+    @Input() { body: { now } }: InputOf<typeof routes.tick>,
+    @RequestCause() { correlationId }: Cause,
+  ) {
     if (now !== undefined) {
       if (!(this.clock instanceof TestClock)) {
         throw new DomainError('bad_request', 'now: only with --test-clock', { field: 'now' });
@@ -32,6 +35,6 @@ export class TimersController {
       this.clock.set(new Date(now));
       this.execution.lookAgain();
     }
-    return new Written(await this.alarms.tickTimers(requestId), await this.agents.head());
+    return new Written(await this.alarms.tickTimers(correlationId), await this.agents.head());
   }
 }
