@@ -248,8 +248,11 @@ export class Node {
     );
   }
 
-  /** Follows the log; from here on it can be written to and read from. */
-  async startProcessing(): Promise<void> {
+  /**
+   * Follows the log; from here on it can be written to and read from.
+   * @throws StoreUnusable, and the abort reason when `stop` aborts meanwhile
+   */
+  async startProcessing(stop: AbortSignal): Promise<void> {
     await this.leases.start();
     await this.processing.start(projections, [
       handledBy(executionSaga, (command, cause) => this.runStreams.execute(command, cause)),
@@ -261,7 +264,7 @@ export class Node {
     ]);
     await this.logRetention.start();
     this.upkeep?.start(() => this.logRetention.isCarriedOut);
-    await this.accessWatch.start();
+    await this.accessWatch.start(stop);
     await this.nodeMetrics.start();
     await this.projectionJobs.resume();
     this.audit.start();

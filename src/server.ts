@@ -90,7 +90,7 @@ export async function startServer(
   };
   try {
     // Whoever can ask finds read models that are up to date.
-    await node.startProcessing();
+    await node.startProcessing(stop);
     stop.throwIfAborted();
     await app.listen(config.port, config.host);
     const url = urlOf(config.host, app.getHttpServer().address() as AddressInfo);

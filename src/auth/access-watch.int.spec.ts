@@ -74,7 +74,7 @@ const revoke = (tokenId: string) => append('AccessTokenRevoked', { companyId: 'c
 test('what was made and revoked before the start is known when it is over', async () => {
   const [kept, gone] = [await create('kept'), await create('gone')];
   await revoke('gone');
-  await watch.start();
+  await watch.start(new AbortController().signal);
   expect(watch.tokens.principal(kept)).toEqual({
     ...{ actor: { type: 'user', id: 'kept' }, companyId: 'c', role: 'viewer', key: 'token/kept' },
     ...{ expiresAt: '2031-01-01T00:00:00.000Z', agentId: null, runId: null },
@@ -86,16 +86,16 @@ test('what was made and revoked before the start is known when it is over', asyn
 test('so it is after a restart, from the read model', async () => {
   const [kept, gone] = [await create('kept'), await create('gone')];
   await revoke('gone');
-  await watch.start();
+  await watch.start(new AbortController().signal);
   await processing.waitForHead([accessTokensProjection.name]);
   await stopNode();
   await startNode();
-  await watch.start();
+  await watch.start(new AbortController().signal);
   expect([watch.tokens.principal(kept)?.key, watch.tokens.principal(gone)]).toEqual(['token/kept', null]);
 });
 
 test('what another node makes is let in, and what it revokes is closed', async () => {
-  await watch.start();
+  await watch.start(new AbortController().signal);
   const token = await create('t');
   await eventually(() => expect(watch.tokens.principal(token)).not.toBeNull());
   await revoke('t');
@@ -104,7 +104,7 @@ test('what another node makes is let in, and what it revokes is closed', async (
 });
 
 test('a creation that is told once more does not undo what came after it', async () => {
-  await watch.start();
+  await watch.start(new AbortController().signal);
   const token = await create('t');
   await eventually(() => expect(watch.tokens.principal(token)).not.toBeNull());
   const said = {
@@ -121,7 +121,7 @@ test('a creation that is told once more does not undo what came after it', async
 });
 
 test('who has come in while the token was on its way out is found', async () => {
-  await watch.start();
+  await watch.start(new AbortController().signal);
   const token = await create('t');
   await eventually(() => expect(watch.tokens.principal(token)).not.toBeNull());
   const principal = watch.tokens.principal(token)!;
@@ -133,7 +133,7 @@ test('who has come in while the token was on its way out is found', async () => 
 });
 
 test('time ends tokens, and those of runs end with the run', async () => {
-  await watch.start();
+  await watch.start(new AbortController().signal);
   const token = await create('t', '2030-01-01T00:00:10.000Z');
   await eventually(() => expect(watch.tokens.principal(token)).not.toBeNull());
   const principal = watch.tokens.principal(token)!;

@@ -3,8 +3,11 @@ import type { CloseReason } from '../live/live-events';
 import type { EventLog } from '../event-log/event-log';
 import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
+import { orAborted } from '../kernel/pause';
+import { ConsumerFault, explanation } from '../processing/consumer-fault';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
+import { StoreUnusable } from '../store-unusable';
 import { AccessTokens, isExpired, isTokenKey, tokenKey } from './access-tokens';
 import type { AccessTokenEvent } from './domain/access-token.events';
 import type { Principal } from './principal';
@@ -57,8 +60,12 @@ export class AccessWatch {
     this.tokens = new AccessTokens(deps.clock);
   }
 
-  /** Comes back when everything is known that was on the log when it began: no revoked token is let in. */
-  async start(): Promise<void> {
+  /**
+   * Comes back when everything is known that was on the log when it began: no revoked token is let in.
+   *
+   * @throws StoreUnusable where what became of a token cannot be read, and the abort reason of `stop`
+   */
+  async start(stop: AbortSignal): Promise<void> {
     const { readModels, processing, log } = this.deps;
     // What comes behind it is told once more by the feed.
     const from = processing.reached(accessTokensProjection.name);
@@ -70,13 +77,14 @@ export class AccessWatch {
       if (token.revokedAt !== null) this.tokens.revoke(token.id);
     }
     const until = await log.head();
-    await new Promise<void>((resolve, reject) => {
+    const seen = new Promise<void>((resolve, reject) => {
       if (from >= until) resolve();
       this.following = this.follow(from, (reached) => reached >= until && resolve()).catch((err: Error) => {
         this.deps.logger.error({ err }, 'what other nodes do with tokens is no longer seen');
-        reject(err);
+        reject(err instanceof ConsumerFault ? unreadableTokens(err) : err);
       });
     });
+    await orAborted(seen, stop);
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS).unref();
   }
 
@@ -115,8 +123,20 @@ export class AccessWatch {
     for await (const { events, reached } of feed.subscribe(after, this.stopped.signal, {
       handles: HANDLED,
     })) {
-      for (const recorded of events) this.notice(recorded);
+      for (const recorded of events) this.noticeOnLog(recorded);
       onReached(reached);
+    }
+  }
+
+  /** @throws ConsumerFault where it cannot be read, and may concern a token: that one must not be let in by mistake */
+  private noticeOnLog(recorded: Recorded): void {
+    try {
+      this.notice(recorded);
+    } catch (cause) {
+      const fault = new ConsumerFault('what is known of access tokens', recorded, cause);
+      if (recorded.event.type !== 'RunFinished') throw fault;
+      // The token of a run that is over is refused all the same: whether it runs is asked of its agent.
+      this.deps.logger.error({ err: fault }, 'connections of a run may outlast it');
     }
   }
 
@@ -135,4 +155,10 @@ export class AccessWatch {
     const [oldest] = this.endedRuns;
     this.endedRuns.delete(oldest!);
   }
+}
+
+function unreadableTokens(fault: ConsumerFault): StoreUnusable {
+  const then = 'a revoked token might be let in. Start the version of Reveille that has written the event';
+  const or = 'or, where it was damaged (`reveille audit verify` tells), put the log back from a backup';
+  return new StoreUnusable(`${explanation(fault)}: ${then}, ${or}`, { cause: fault });
 }

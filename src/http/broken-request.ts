@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../kernel/errors';
@@ -13,24 +14,58 @@ const codeOfError: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** Answers what Node's parser refuses with a problem document, and closes the connection. */
-export function answerBrokenRequest({ code = '', message }: NodeJS.ErrnoException, socket: Socket): void {
-  // Each further piece of the same request is refused as well.
-  if (socket.writableEnded) return;
-  if (code === 'ECONNRESET' || !socket.writable) {
+/** By connection, in the order of the requests: the answers that are still to come to their end, and the last one. */
+const answersOf = new WeakMap<Socket, ServerResponse[]>();
+/** Each further piece of a broken request is refused by the parser as well. */
+const refused = new WeakSet<Socket>();
+
+/** Must be told of each request: what breaks after it on its connection must not break into its answer. */
+export function noteAnswer({ socket }: IncomingMessage, response: ServerResponse): void {
+  const answers = answersOf.get(socket) ?? [];
+  while (answers[0]?.closed) answers.shift();
+  answers.push(response);
+  answersOf.set(socket, answers);
+}
+
+/**
+ * Answers what Node's parser refuses with a problem document, after what was asked before on the same connection has
+ * been answered, and closes the connection. A broken request whose answer has begun gets no other.
+ */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
+  if (refused.has(socket)) return;
+  refused.add(socket);
+  void refuseInTurn(error, socket);
+}
+
+async function refuseInTurn(error: NodeJS.ErrnoException, socket: Socket): Promise<void> {
+  const answers = [...(answersOf.get(socket) ?? [])];
+  // Only the last one can be the broken one itself; else that one has not even a head.
+  const broken = answers.find(({ req }) => !req.complete);
+  for (const answer of answers) if (answer !== broken || answer.headersSent) await ended(answer);
+  if (!socket.writable) return;
+  if (broken?.headersSent) socket.end();
+  else socket.end(refusalOf(error));
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+async function ended(answer: ServerResponse): Promise<void> {
+  if (!answer.closed) await new Promise((resolve) => answer.once('close', resolve));
+}
+
+function refusalOf({ code = '', message }: NodeJS.ErrnoException): string {
   const known = codeOfError[code];
   const error = known ? new DomainError(known) : new DomainError('bad_request', `not HTTP: ${message}`);
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
-  socket.end(
+  return (
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-      'Content-Type: application/problem+json\r\nCache-Control: no-store\r\n' +
-      'X-Content-Type-Options: nosniff\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
+    'Content-Type: application/problem+json\r\nCache-Control: no-store\r\n' +
+    'X-Content-Type-Options: nosniff\r\n' +
+    `Content-Length: ${Buffer.byteLength(body)}\r\n` +
+    `Connection: close\r\n\r\n${body}`
   );
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { DomainError } from '../kernel/errors';
-import { answerBrokenRequest } from './broken-request';
+import { answerBrokenRequest, noteAnswer } from './broken-request';
 import { httpLimits } from './limits';
 import { problemOf } from './problem';
 
@@ -39,7 +39,10 @@ export const protectiveHeaders = {
 
 /** To be called when everybody who answers requests has been connected: it has to come before them. */
 export function protectAnswers(server: Server): void {
-  server.prependListener('request', (_request, response) => setHeaders(response));
+  server.prependListener('request', (request, response) => {
+    setHeaders(response);
+    noteAnswer(request, response);
+  });
   // Node would answer by itself, without a body.
   server.on('checkExpectation', refuseExpectation);
 }
@@ -54,7 +57,8 @@ export function checkUrl(url: string): void {
   }
 }
 
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
+  noteAnswer(request, response);
   const problem = problemOf(
     new DomainError('bad_request', 'Expect: only 100-continue is understood', { field: 'Expect' }),
   );

@@ -8,16 +8,23 @@ export interface EventPlace {
   revision: number;
 }
 
+/** Where to look for it. */
+export function placeOf({ stream, revision, position, event }: Recorded): EventPlace {
+  return { type: event.type, position: `${position}`, stream, revision };
+}
+
 /** Something is wrong with an event or with our own code: trying again would not help. Names the event. */
 export class ConsumerFault extends Error {
   readonly at: EventPlace;
 
   /** @param consumer what stops, as in `projection runs` */
-  constructor(consumer: string, { stream, revision, position, event }: Recorded, cause: unknown) {
-    const where = `${event.type} at position ${position} (${stream}, revision ${revision})`;
-    super(`${consumer} stopped at ${where}`, { cause });
+  constructor(consumer: string, recorded: Recorded, cause: unknown) {
+    const { type, position, stream, revision } = placeOf(recorded);
+    super(`${consumer} stopped at ${type} at position ${position} (${stream}, revision ${revision})`, {
+      cause,
+    });
     this.name = 'ConsumerFault';
-    this.at = { type: event.type, position: `${position}`, stream, revision };
+    this.at = placeOf(recorded);
   }
 }
 

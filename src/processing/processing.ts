@@ -9,7 +9,7 @@ import type { EventPlace } from './consumer-fault';
 import { ConsumerFault, explanation } from './consumer-fault';
 import { Feed } from './feed';
 import { Generations } from './generations';
-import { pause } from '../kernel/pause';
+import { orAborted, pause } from '../kernel/pause';
 import type { Progress } from './progress';
 import { ProjectionRunner } from './projection-runner';
 import type { Projection } from './projection';
@@ -20,6 +20,8 @@ import { SagaRunner } from './saga-runner';
 const WAIT_MS = 5_000;
 /** So long a read that asked for nothing is kept waiting for the newest events. */
 const FRESH_MS = 250;
+/** Who waits for as long as a consumer works looks so often whether it does. */
+const LOOK_EVERY_MS = 500;
 
 export interface ProcessingLogger {
   error(details: object, message: string): void;
@@ -136,6 +138,28 @@ export class Processing {
   async waitForHead(names: readonly string[], timeoutMs = WAIT_MS): Promise<Position> {
     const head = await this.log.head();
     await this.waitFor(head, names, timeoutMs);
+    return head;
+  }
+
+  /**
+   * Waits until the named consumers have handled what is on the log now: for as long as they get on, but not for one
+   * that has stopped, or cannot store what it makes. Answers up to where the log is.
+   *
+   * @throws the abort reason
+   */
+  async waitWhileWorking(
+    names: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Position> {
+    const head = await this.log.head();
+    const giveUpAt = Date.now() + timeoutMs;
+    const untilCaughtUp = async (progress: Progress) => {
+      while (progress.reached < head && progress.isWorking && Date.now() < giveUpAt) {
+        await orAborted(progress.waitFor(head, LOOK_EVERY_MS), signal).catch(() => signal.throwIfAborted());
+      }
+    };
+    await Promise.all(names.map((name) => untilCaughtUp(this.progressOf(name))));
     return head;
   }
 

@@ -36,6 +36,11 @@ export class Progress {
     return this.failure;
   }
 
+  /** False where it has stopped, or tries the same thing again and again. */
+  get isWorking(): boolean {
+    return this.failure === null && this.ailment === null;
+  }
+
   advance(position: Position): void {
     if (position <= this.current) return;
     this.current = position;

@@ -50,7 +50,7 @@ export class ProjectionBuild {
     return live.hold(async (position) => {
       await this.leadTo(position, signal);
       return work(position);
-    });
+    }, signal);
   }
 
   private async leadTo(position: Position, signal: AbortSignal): Promise<void> {

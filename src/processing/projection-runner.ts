@@ -52,9 +52,13 @@ export class ProjectionRunner {
     }
   }
 
-  /** Does something between two batches: until it is done, the live documents stay as they are at the position. */
-  hold<T>(work: (position: Position) => Promise<T>): Promise<T> {
-    return this.turns.take(() => work(this.progress.reached));
+  /**
+   * Does something between two batches: until it is done, the live documents stay as they are at the position.
+   *
+   * @param signal ends the waiting for that: a batch that cannot be stored takes as long as the store is away
+   */
+  hold<T>(work: (position: Position) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.turns.take(() => work(this.progress.reached), signal);
   }
 
   /** Lets somebody see the live documents as they are now, while they go on changing; for whoever holds it. */

@@ -293,7 +293,7 @@ test('while it is held its documents stand still, and then it goes on, in anothe
     await work.pass();
     runner.continueIn(other);
     return position;
-  });
+  }, stopping.signal);
   await work.reached;
   const after = await numbered.write(1, { of: 'a' });
   await follower.progress.waitFor(after, 5_000);

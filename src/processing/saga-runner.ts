@@ -1,9 +1,11 @@
 import type { DocumentStore } from '../documents/document-store';
+import { DocumentsUnavailable } from '../documents/document-store';
 import type { Migration } from '../event-log/migration';
 import { untilAvailable } from '../event-log/until-available';
 import { DomainError } from '../kernel/errors';
 import type { Position, Recorded } from '../kernel/event';
 import { BEFORE_FIRST_POSITION } from '../kernel/event';
+import { pause } from '../kernel/pause';
 import { assertReadable, ConsumerFault } from './consumer-fault';
 import type { Feed } from './feed';
 import { Progress } from './progress';
@@ -26,8 +28,8 @@ export type SagaCommandHandler<C extends SagaCommand> = (command: C, cause: Reco
 
 /**
  * Feeds one saga. Commands of a batch run side by side where their keys differ; when all are done the checkpoint moves
- * on. A refused command is over, one that found the log away, or a read model behind, is tried again, anything else stops
- * the saga, loudly.
+ * on. A refused command is over, one that found the log or the documents away, or a read model behind, is tried again,
+ * anything else stops the saga, loudly.
  */
 export class SagaRunner<C extends SagaCommand = SagaCommand> {
   /** Up to where the stored checkpoint has come. */
@@ -35,7 +37,8 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
   private storedAtMs = 0;
   /** Up to where all commands are done. */
   private done: Position;
-  private storing: NodeJS.Timeout | undefined;
+  /** While the checkpoint is about to be stored. */
+  private storing: Promise<void> | null = null;
 
   private constructor(
     readonly saga: Saga,
@@ -76,7 +79,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
           await this.executeAll(handled, signal);
           if (signal.aborted) break;
           this.done = handled.at(-1)!.position;
-          if (Date.now() - this.storedAtMs < STORE_EVERY_MS) this.storeSoon();
+          if (Date.now() - this.storedAtMs < STORE_EVERY_MS) this.storeSoon(signal);
           else await untilStored(() => this.storeCheckpoint(this.done), this.progress, signal);
         }
         this.progress.advance(reached);
@@ -84,10 +87,11 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
           await untilStored(() => this.storeCheckpoint(reached), this.progress, signal);
         }
       }
-      clearTimeout(this.storing);
-      if (this.done > this.stored) await this.storeCheckpoint(this.done);
+      await this.storing;
+      await this.storeCheckpoint(this.done);
     } catch (error) {
-      if (signal.aborted) return;
+      // Nothing that comes later may meet a store that has been closed.
+      if (signal.aborted) return void (await this.storing);
       this.progress.stop(error);
       onFault(error);
     }
@@ -119,7 +123,7 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
 
   private async executeOne(command: C, cause: Recorded, signal: AbortSignal): Promise<void> {
     try {
-      await untilAvailable(() => this.execute(command, cause), signal);
+      await untilAvailable(() => this.execute(command, cause), signal, areDocumentsAway);
     } catch (error) {
       // What breaks off because everything stops comes again with the next start.
       if (signal.aborted || error instanceof DomainError) return;
@@ -127,20 +131,29 @@ export class SagaRunner<C extends SagaCommand = SagaCommand> {
     }
   }
 
-  /** Also where nothing more comes. */
-  private storeSoon(): void {
-    this.storing ??= setTimeout(() => {
-      this.storing = undefined;
-      if (this.done > this.stored) this.storeCheckpoint(this.done).catch(() => this.storeSoon());
-    }, STORE_EVERY_MS).unref();
+  /** Also where nothing more comes. Ends with `signal`: whoever runs the saga then stores what is left. */
+  private storeSoon(signal: AbortSignal): void {
+    this.storing ??= this.storeInAMoment(signal).finally(() => (this.storing = null));
+  }
+
+  /** Never rejects. */
+  private async storeInAMoment(signal: AbortSignal): Promise<void> {
+    await pause(STORE_EVERY_MS, signal);
+    if (signal.aborted) return;
+    await untilStored(() => this.storeCheckpoint(this.done), this.progress, signal).catch(() => undefined);
   }
 
   private async storeCheckpoint(position: Position): Promise<void> {
+    if (position <= this.stored) return;
     const checkpoint = { name: checkpointName(this.saga), position };
     await this.documents.writeBatch({ collection: CHECKPOINTS.name, writes: [], checkpoint });
     this.stored = position;
     this.storedAtMs = Date.now();
   }
+}
+
+function areDocumentsAway(error: unknown): boolean {
+  return error instanceof DocumentsUnavailable;
 }
 
 /** Under which the place of a saga is kept. */

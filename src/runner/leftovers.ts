@@ -11,7 +11,7 @@ const GRACE_MS = 5_000;
  * Ends the processes and removes the folders of runs that are over, or that the log knows nothing of: to be done at
  * start, before anything is claimed. Answers their ids.
  *
- * @param isOver whether the log calls a run final, or has none of that id
+ * @param isOver whether the log calls a run final, or has none of that id; where nobody knows, its processes are left alone
  * @throws the abort reason when `signal` aborts
  */
 export async function endLeftovers(options: {
@@ -24,7 +24,7 @@ export async function endLeftovers(options: {
 }): Promise<string[]> {
   const { runsFolder, isOver, logger, graceMs = GRACE_MS, signal = new AbortController().signal } = options;
   const over: string[] = [];
-  for (const runId of await foldersIn(runsFolder)) if (await isOver(runId)) over.push(runId);
+  for (const runId of await runsLeftIn(runsFolder)) if (await isOver(runId)) over.push(runId);
   await Promise.all(
     over.map(async (runId) => {
       const folder = new RunFolder(runsFolder, runId);
@@ -38,7 +38,8 @@ export async function endLeftovers(options: {
   return over;
 }
 
-async function foldersIn(runsFolder: string): Promise<string[]> {
+/** The ids of all runs that have a folder. */
+export async function runsLeftIn(runsFolder: string): Promise<string[]> {
   try {
     const entries = await readdir(runsFolder, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

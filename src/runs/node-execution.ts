@@ -4,27 +4,28 @@ import { endsRuns } from '../budgets/domain/budget';
 import type { BudgetReview } from '../budgets/budget-review';
 import type { CompanyEvent } from '../companies/domain/company.events';
 import { companiesProjection } from '../companies/projections/companies.projection';
+import { untilAvailable } from '../event-log/until-available';
 import type { Clock } from '../kernel/clock';
 import type { Position, Recorded } from '../kernel/event';
+import { placeOf } from '../processing/consumer-fault';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
 import type { DiskSpace } from '../runner/disk-guard';
 import { Dispatcher } from '../runner/dispatcher';
-import { endLeftovers } from '../runner/leftovers';
-import { orAborted } from '../kernel/pause';
+import { endLeftovers, runsLeftIn } from '../runner/leftovers';
 import type { ClaimedRun } from '../runner/run-authority';
 import type { LocalRunner } from '../runner/local-runner';
 import type { ReportedEvent } from '../runner/reported-event';
 import type { RunEventPlace } from '../runner/run-event-writer';
 import type { RunEvent } from './domain/run.events';
 import { lifecycle } from './domain/run.events';
+import { OpenRuns } from './open-runs';
 import { runsProjection } from './projections/runs.projection';
 import type { RunAddress, RunClaims } from './run-claims';
-import { runsOfStatus } from './runs-by-status';
 import { executionSaga } from './sagas/execution.saga';
 
-/** How long a start may take to handle what was left on the log. */
-const CATCH_UP_MS = 10 * 60_000;
+/** So long a start waits for the read model of runs, and for their streams, before it looks for itself. */
+const CATCH_UP_MS = 60_000;
 
 /**
  * What this node does about runs: takes up those that it was running when it stopped, claims queued ones as there is
@@ -65,20 +66,20 @@ export class NodeExecution {
   }
 
   /**
-   * Comes back when every run that this node was executing is supervised again.
+   * Comes back when every run that this node was executing is supervised again, as far as its agent's stream can be read.
    * @throws the abort reason when `stop` aborts meanwhile
    */
   async start(stop: AbortSignal): Promise<void> {
-    const { processing, runsFolder, logger } = this.deps;
+    const { processing, readModels, runsFolder, logger } = this.deps;
     // What comes after the head as it is now is met on the way: by then its run has its stream.
-    const caughtUp = processing.waitForHead([runsProjection.name, executionSaga.name], CATCH_UP_MS);
-    const head = await orAborted(caughtUp, stop);
-    await endLeftovers({ runsFolder, isOver: (runId) => this.isOver(runId), logger, signal: stop });
-    await this.adoptOwnRuns();
-    stop.throwIfAborted();
-    for await (const run of runsOfStatus(this.deps.readModels, 'queued')) {
-      if (BigInt(run.queuedPosition!) <= head) this.dispatcher.add(run);
-    }
+    const consumers = [runsProjection.name, executionSaga.name];
+    const head = await processing.waitWhileWorking(consumers, CATCH_UP_MS, stop);
+    const leftBehind = new Set(await runsLeftIn(runsFolder));
+    const open = await OpenRuns.asOf(head, { processing, readModels }, leftBehind, stop);
+    this.sayWhatIsMissing(open);
+    await endLeftovers({ runsFolder, isOver: (runId) => open.isOver(runId), logger, signal: stop });
+    await this.adoptOwnRuns(open, stop);
+    for (const run of open.startable()) this.dispatcher.add(run);
     this.following = this.follow(head).catch((error: unknown) => {
       this.failure = error instanceof Error ? error : new Error('stopped', { cause: error });
       logger.error({ err: error }, 'this node no longer sees what there is to run');
@@ -124,18 +125,33 @@ export class NodeExecution {
     return { active: runner.activeCount, waiting: this.dispatcher.queueDepth, max: maxRuns };
   }
 
-  /** Also where the log has never heard of the run. */
-  private async isOver(runId: string): Promise<boolean> {
-    const document = await this.deps.readModels.get(runsProjection, runId);
-    return document === null || document.finishedAt !== null;
+  private sayWhatIsMissing({ isComplete, unreadCount, firstUnread }: OpenRuns): void {
+    const { logger } = this.deps;
+    if (!isComplete) {
+      const what = 'the read model of runs is not up to date: what there is to run was looked for on the log';
+      logger.warn(`${what}, and processes of runs that are not known are left alone`);
+    }
+    if (firstUnread) {
+      const at = placeOf(firstUnread);
+      logger.error(
+        { count: unreadCount, first: at },
+        'events of runs cannot be read: these runs are left alone',
+      );
+    }
   }
 
-  private async adoptOwnRuns(): Promise<void> {
-    const { nodeId, claims, runner, readModels } = this.deps;
-    for await (const document of runsOfStatus(readModels, 'running')) {
-      if (document.nodeId !== nodeId) continue;
-      const run = await claims.resume(document);
-      if (run) runner.adopt(run);
+  /** One run that cannot be taken up never keeps the others from it; its process goes on, and is not begun again. */
+  private async adoptOwnRuns(open: OpenRuns, stop: AbortSignal): Promise<void> {
+    const { nodeId, claims, runner, logger } = this.deps;
+    for (const address of open.runningOn(nodeId)) {
+      try {
+        const run = await untilAvailable(() => claims.resume(address), stop);
+        if (run) runner.adopt(run);
+      } catch (err) {
+        stop.throwIfAborted();
+        const { runId, agentId } = address;
+        logger.error({ err, runId, agentId }, 'a run of an earlier life could not be taken up');
+      }
     }
   }
 
@@ -165,7 +181,19 @@ export class NodeExecution {
 
   private async follow(after: Position): Promise<void> {
     for await (const { events } of this.deps.processing.feed.subscribe(after, this.stopped.signal)) {
-      for (const recorded of events) this.notice(recorded as Recorded<AgentEvent | RunEvent | CompanyEvent>);
+      for (const recorded of events) this.noticeIfReadable(recorded);
+    }
+  }
+
+  /** What cannot be read concerns one run, or one agent; the others are still to be started, and to be ended. */
+  private noticeIfReadable(recorded: Recorded): void {
+    try {
+      this.notice(recorded as Recorded<AgentEvent | RunEvent | CompanyEvent>);
+    } catch (err) {
+      this.deps.logger.error(
+        { err, at: placeOf(recorded) },
+        'an event that concerns what there is to run was passed over',
+      );
     }
   }
 

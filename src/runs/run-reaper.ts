@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { orAborted } from '../kernel/pause';
 import type { Processing } from '../processing/processing';
 import type { ReadModels } from '../processing/read-models';
 import type { LocalRunner } from '../runner/local-runner';
@@ -60,7 +61,7 @@ export class RunReaper {
    */
   async reap(staleThresholdMs: number): Promise<string[]> {
     const { nodeId, processing, readModels, leases, orphans } = this.deps;
-    await processing.waitForHead([runsProjection.name]);
+    await orAborted(processing.waitForHead([runsProjection.name]), this.stopped.signal);
     const reaped: string[] = [];
     for await (const run of runsOfStatus(readModels, 'running')) {
       if (run.nodeId === nodeId) {
@@ -77,7 +78,12 @@ export class RunReaper {
   private async takeUp(document: RunDocument & RunAddress): Promise<void> {
     const { runner, claims } = this.deps;
     if (runner.isSupervising(document.id)) return;
-    const run = await claims.resume(document);
-    if (run && !runner.isSupervising(document.id)) runner.adopt(run);
+    try {
+      const run = await claims.resume(document);
+      if (run && !runner.isSupervising(document.id)) runner.adopt(run);
+    } catch (err) {
+      // It never keeps the others from being looked after.
+      this.deps.logger.error({ err, runId: document.id }, 'a run of an earlier life could not be taken up');
+    }
   }
 }

@@ -5,7 +5,7 @@ import type { RunAddress } from './run-claims';
 
 /** All runs of a status, the longest queued first. */
 export async function* runsOfStatus(
-  readModels: ReadModels,
+  readModels: Pick<ReadModels, 'all'>,
   status: 'queued' | 'running',
 ): AsyncGenerator<RunDocument & RunAddress> {
   for await (const document of readModels.all(runsProjection, {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import type { Query } from '../../src/documents/document-store';
+import { DocumentsUnavailable } from '../../src/documents/document-store';
 import type { PageKey } from '../../src/documents/cursor';
 import { EmbeddedDocumentStore } from '../../src/documents/embedded/embedded-document-store';
 import { pageSelects } from '../../src/documents/embedded/page-select';
@@ -35,6 +36,12 @@ describe('EmbeddedDocumentStore', () => {
   afterEach(async () => {
     await store.close();
     await removeFolder(folder);
+  });
+
+  it('calls itself unavailable where nothing writes for it any more', async () => {
+    await store.close();
+    await expect(put(store, [{ id: 'a', rank: 1 }])).rejects.toThrow(DocumentsUnavailable);
+    store = await EmbeddedDocumentStore.open(data);
   });
 
   it('keeps what is durable when the read models are deleted', async () => {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenApiDocument } from '../../src/openapi/openapi-document';
 import { Dice } from '../support/dice';
 import type { TestServer } from '../support/server';
+import { WireFault } from './answer-reader';
 import type { FuzzRequest } from './fuzz-request';
 import { bytesOf, curlLine } from './fuzz-request';
 import type { FuzzWorld } from './fuzz-world';
@@ -10,7 +11,7 @@ import { bodyOf, Judge } from './judge';
 import { Known } from './known';
 import { RequestMaker } from './request-maker';
 import type { WireAnswer } from './wire';
-import { NoAnswer, Wire } from './wire';
+import { Wire } from './wire';
 
 /** Generous: the machine may be busy, and a read of the whole log takes its time. */
 const DEADLINE_MS = 30_000;
@@ -99,7 +100,7 @@ export class Campaign {
         await sleep(Number(answer.headers['retry-after']) * 1_000);
       }
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
+      if (!(error instanceof WireFault)) throw error;
       this.blame(request, error.message);
     }
   }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Position } from '../../kernel/event';
 import { GroupCommit } from '../../sqlite/group-commit';
+import { WriterDown } from '../../sqlite/writer';
 import { WriterThread } from '../../sqlite/writer-thread';
 import { assertDeclaration } from '../declaration';
 import type {
@@ -15,6 +16,7 @@ import type {
   Versioned,
   WriteBatch,
 } from '../document-store';
+import { DocumentsUnavailable } from '../document-store';
 import type { CollectionReader } from './collection-reader';
 import { columnsOf } from './document-columns';
 import { DocumentFileReader } from './document-file-reader';
@@ -164,7 +166,10 @@ export class EmbeddedDocumentStore implements DocumentStore {
   }
 
   private async write(request: DocumentRequest): Promise<DocumentOutcome> {
-    const outcome = await this.group.submit(request);
+    const outcome = await this.group.submit(request).catch((cause: unknown) => {
+      if (!(cause instanceof WriterDown)) throw cause;
+      throw new DocumentsUnavailable('the thread that writes the documents has ended', { cause });
+    });
     if (outcome.kind === 'failed') throw outcome.error;
     return outcome;
   }

@@ -1,10 +1,13 @@
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
 import { httpLimits } from '../../../src/http/limits';
 import type { RawAnswer } from '../../support/raw-http';
 import { sendRaw } from '../../support/raw-http';
 import type { TestServer } from '../../support/server';
-import { startTestServer } from '../../support/server';
+import { waitUntil } from '../../support/server';
 import type { Agent, Company } from '../http/client';
-import { expectProblem, expectStatus, head, openCompany, registerAgent } from '../http/client';
+import { expectProblem, expectStatus, head, registerAgent } from '../http/client';
+import { asJson, startWithSleeper } from '../http/sleeper';
 
 /** What one client can make the server take in, asked for from outside, up to the limit and one step over it. */
 
@@ -13,13 +16,10 @@ let company: Company;
 let sleeper: Agent;
 
 beforeAll(async () => {
-  server = await startTestServer();
-  company = await openCompany(server);
-  sleeper = await registerAgent(server, company.id, { heartbeat: { wakeOnDemand: false } });
+  ({ server, company, sleeper } = await startWithSleeper());
 });
 afterAll(() => server.close());
 
-const json = { 'content-type': 'application/json' };
 const begin = (line: string, more = '') =>
   `${line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${server.token}\r\n${more}`;
 
@@ -78,6 +78,65 @@ describe('the head of a request', () => {
   });
 });
 
+describe('what is no HTTP, behind or in a request that is answered', () => {
+  const list = () => `${begin(`GET /v1/audit/export?companyId=${company.id}`)}\r\n`;
+  const register = (headers = '') =>
+    `${begin('POST /v1/companies', `Content-Type: application/json\r\n${headers}`)}\r\n`;
+  /** What a client that reads on takes for answers. */
+  const statusesIn = (text: string) =>
+    [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, code]) => Number(code));
+
+  test.each([
+    ['a line of nonsense', () => `${list()}nonsense\r\n\r\n`],
+    ['a body in broken chunks', () => `${list()}${register('Transfer-Encoding: chunked\r\n')}zz\r\n`],
+  ])('%s is refused when the answer is whole', async (_what, request) => {
+    const { text } = await sendRaw(server.url, request());
+    expect(statusesIn(text)).toEqual([200, 400]);
+    expect(text).toMatch(/\r\n0\r\n\r\nHTTP\/1\.1 400 [^]*"detail":"not HTTP: /);
+  });
+
+  test('what has been done is told', async () => {
+    const { text } = await sendRaw(server.url, `${register('Content-Length: 16\r\n')}{"name":"Heard"}}`);
+    expect(statusesIn(text)).toEqual([201, 400]);
+    expect(text).toMatch(/"name":"Heard"[^]*HTTP\/1\.1 400 /);
+  });
+
+  describe('once the answer has begun', () => {
+    let socket: Socket;
+    let received: string;
+
+    beforeEach(() => {
+      const { hostname, port } = new URL(server.url);
+      socket = connect(Number(port), hostname);
+      received = '';
+      socket.on('data', (part) => (received += part.toString()));
+    });
+    afterEach(() => socket.destroy());
+
+    test.each([
+      ['in the body', 'Transfer-Encoding: chunked\r\n\r\n', 'zz\r\n'],
+      ['after the body', 'Content-Length: 1\r\n\r\n', '{}'],
+      ['after the head', '\r\n', 'nonsense\r\n'],
+    ])('wrong bytes %s do not break into it', async (_what, headers, rest) => {
+      const path = `/v1/companies/${company.id}/events`;
+      socket.write(begin(`GET ${path}`, `Accept: text/event-stream\r\n${headers}`));
+      await waitUntil(() => received.includes('\r\n\r\n'), 'the stream of events begins');
+      socket.write(rest);
+      const { id } = await registerAgent(server, company.id);
+      await waitUntil(() => received.includes(id), 'the stream goes on');
+      expect(statusesIn(received)).toEqual([200]);
+    });
+
+    test('nothing is refused twice', async () => {
+      socket.write(register('Transfer-Encoding: chunked\r\n').replace(server.token, 'nobody'));
+      await waitUntil(() => received.includes('HTTP/1.1 401'), 'it is refused');
+      socket.write('zz\r\n');
+      await waitUntil(() => socket.closed, 'the connection is closed');
+      expect(statusesIn(received)).toEqual([401]);
+    });
+  });
+});
+
 describe('a body', () => {
   const wakeups = () => `/v1/agents/${sleeper.id}/wakeups`;
   const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
@@ -85,7 +144,7 @@ describe('a body', () => {
   test('as deep as it may be is taken', async () => {
     // The body and the payload are levels, too.
     const text = `{"payload":{"a":${nested(httpLimits.jsonDepth - 2)}}}`;
-    expectStatus(await server.api('POST', wakeups(), text, json), 202);
+    expectStatus(await server.api('POST', wakeups(), text, asJson), 202);
   });
 
   test.each([
@@ -95,7 +154,7 @@ describe('a body', () => {
   ])('%s: 400 that names the field, at once', async (_what, field, value) => {
     const before = await head(server);
     const begunAt = performance.now();
-    const answer = await server.api('POST', wakeups(), `{"${field}":{"a":${value()}}}`, json);
+    const answer = await server.api('POST', wakeups(), `{"${field}":{"a":${value()}}}`, asJson);
     const { details, detail } = expectProblem(answer, 400, 'bad_request');
     expect(details.field).toBe(field);
     expect(detail).toMatch(/nested deeper than 100 levels/);
@@ -104,7 +163,7 @@ describe('a body', () => {
   });
 
   test('what is no object, and too deep, is named as the body', async () => {
-    const answer = await server.api('POST', wakeups(), nested(5_000), json);
+    const answer = await server.api('POST', wakeups(), nested(5_000), asJson);
     expect(expectProblem(answer, 400, 'bad_request').details.field).toBe('0');
   });
 
@@ -117,7 +176,7 @@ describe('a body', () => {
   });
 
   test('that is encoded is not guessed at: 415', async () => {
-    const headers = { ...json, 'content-encoding': 'gzip' };
+    const headers = { ...asJson, 'content-encoding': 'gzip' };
     expectProblem(await server.api('POST', wakeups(), '{}', headers), 415, 'unsupported_media_type');
   });
 
@@ -128,7 +187,7 @@ describe('a body', () => {
   ])('%s is refused without any of it', async (_what, text) => {
     const secret = 'hunter2-in-a-broken-body';
     const path = `/v1/companies/${company.id}/secrets/NAME`;
-    const answer = await server.api('PUT', path, text(secret), json);
+    const answer = await server.api('PUT', path, text(secret), asJson);
     expectProblem(answer, 400, 'bad_request');
     expect(answer.bytes.toString()).not.toContain('hunter2');
   });

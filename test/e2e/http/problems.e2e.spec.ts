@@ -1,30 +1,17 @@
 import type { TestServer } from '../../support/server';
-import { startTestServer } from '../../support/server';
 import type { Agent, Company, Wakeup, Woken } from './client';
-import {
-  expectBadField,
-  expectProblem,
-  expectStatus,
-  getWakeup,
-  head,
-  openCompany,
-  registerAgent,
-  UNKNOWN_ID,
-} from './client';
+import { expectBadField, expectProblem, expectStatus, getWakeup, head, UNKNOWN_ID } from './client';
+import { asJson, startWithSleeper } from './sleeper';
 
 let server: TestServer;
 let company: Company;
-/** Takes every wakeup and answers it with `skipped`: nothing of it runs. */
 let sleeper: Agent;
 
 beforeAll(async () => {
-  server = await startTestServer();
-  company = await openCompany(server);
-  sleeper = await registerAgent(server, company.id, { heartbeat: { wakeOnDemand: false } });
+  ({ server, company, sleeper } = await startWithSleeper());
 });
 afterAll(() => server.close());
 
-const json = { 'content-type': 'application/json' };
 const post = (body: string | Buffer | object | undefined, headers?: Record<string, string | undefined>) =>
   server.api('POST', '/v1/companies', body, headers);
 const wakeups = () => `/v1/agents/${sleeper.id}/wakeups`;
@@ -41,16 +28,16 @@ describe('the body', () => {
     ['not UTF-8', Buffer.from('{"name":"Caf\xe9"}', 'latin1')],
   ])('%s: 400', async (_what, text) => {
     const before = await head(server);
-    expectBadField(await post(text, json), '');
+    expectBadField(await post(text, asJson), '');
     expect(await head(server)).toBe(before);
   });
 
   test.each([['null'], ['7'], ['"Acme"'], ['true'], ['[{"name":"Acme"}]']])(
     '%s is no object: 400',
     async (text) => {
-      expectBadField(await post(text, json), '');
+      expectBadField(await post(text, asJson), '');
       const before = await head(server);
-      const answer = await server.api('POST', wakeups(), text, json);
+      const answer = await server.api('POST', wakeups(), text, asJson);
       if (text === 'null') expectStatus(answer, 202);
       else {
         expectBadField(answer, '');
@@ -80,7 +67,7 @@ describe('the body', () => {
   );
 
   test('an empty body with the type of JSON is no body', async () => {
-    expectStatus(await server.api('POST', wakeups(), '', json), 202);
+    expectStatus(await server.api('POST', wakeups(), '', asJson), 202);
     expectStatus(await server.api('POST', wakeups()), 202);
   });
 
@@ -105,7 +92,7 @@ describe('the body', () => {
     ['escaped', '{"payload":{"\\u005f_proto__":{"admin":true}}}'],
     ['by the constructor', '{"payload":{"constructor":{"prototype":{"admin":true}}}}'],
   ])('a prototype %s reaches nothing', async (_what, text) => {
-    const answer = await server.api('POST', wakeups(), text, json);
+    const answer = await server.api('POST', wakeups(), text, asJson);
     expect([202, 400]).toContain(answer.status);
     expect(({} as { admin?: boolean }).admin).toBeUndefined();
   });
@@ -136,7 +123,7 @@ describe('the body', () => {
     const depth = 100_000;
     const before = await head(server);
     const text = `{"payload":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
-    expectProblem(await server.api('POST', wakeups(), text, json), 400, 'bad_request');
+    expectProblem(await server.api('POST', wakeups(), text, asJson), 400, 'bad_request');
     expect(await head(server)).toBe(before);
   });
 });

@@ -30,11 +30,15 @@ export class ProjectionBench {
     private readonly faults: Faults,
   ) {}
 
-  static async open(dataDir = temporaryFolder()): Promise<ProjectionBench> {
-    const config = readConfig({ host: '127.0.0.1', port: '0', dataDir }, worldSettings(dataDir));
+  /** @param poisoned see `poison`: from the start on */
+  static async open(
+    dataDir = temporaryFolder(),
+    { maxRuns, poisoned = [] }: { maxRuns?: string; poisoned?: readonly string[] } = {},
+  ): Promise<ProjectionBench> {
+    const config = readConfig({ host: '127.0.0.1', port: '0', dataDir, maxRuns }, worldSettings(dataDir));
     const errors: string[] = [];
     const logger = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
-    const faults: Faults = { poisoned: new Set(), gate: null };
+    const faults: Faults = { poisoned: new Set(poisoned), gate: null };
     let documents: DocumentStore | undefined;
     const running = await startServer(config, environmentForAgents(), logger, async (...args) => {
       const stores = await openBackends(...args);
@@ -124,6 +128,11 @@ export class ProjectionBench {
   holdFollowers(): Gate {
     this.faults.gate = new Gate();
     return this.faults.gate;
+  }
+
+  /** Ends what a start with `poisoned` has begun. */
+  heal(type: string): void {
+    this.faults.poisoned.delete(type);
   }
 
   /** From now on whoever follows the log gets events of the type without their data. Answers what ends that. */
