@@ -19,7 +19,7 @@ export const RequestPrincipal = createParamDecorator((_data: unknown, context: E
 /** Who asks, and by which request, for the metadata of the events. */
 export const RequestCause = createParamDecorator((_data: unknown, context: ExecutionContext): Cause => ({
   actor: principalOf(context).actor,
-  requestId: context.switchToHttp().getRequest<FastifyRequest>().id,
+  correlationId: context.switchToHttp().getRequest<FastifyRequest>().id,
 }));
 
 export function principalOf(context: ExecutionContext): Principal {

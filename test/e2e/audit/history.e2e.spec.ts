@@ -1,4 +1,4 @@
-import type { AsOfAnswer, RuntimeStateView, WhyAnswer } from '../../../src/client';
+import type { AsOfAnswer, RuntimeStateView, WakeAnswer, WhyAnswer } from '../../../src/client';
 import type { TestServer } from '../../support/server';
 import { startTestServer, waitUntil } from '../../support/server';
 import type { Agent, Page, Run } from '../http/client';
@@ -50,6 +50,9 @@ function asOf(query: string): Promise<AsOfAnswer> {
 function why(query: string): Promise<WhyAnswer> {
   return get(server, `/v1/audit/why?${query}`);
 }
+
+/** The events in which a run tells what it does, down to its end. */
+const DONE_BY_RUN = new Set(['AdapterInvoked', 'ProcessRecorded', 'LogFinalized', 'RunFinished']);
 
 /** What `GET` answers of everything, and where the log is then. */
 async function now(runId: string | null) {
@@ -190,6 +193,42 @@ test('why: what led to it, and what came of it', async () => {
   expect(forward.filter(({ role }) => role === 'consequence')).toContainEqual(
     expect.objectContaining({ type: 'RunQueued', runId }),
   );
+});
+
+test('what a run does belongs to the request for it: tried again, and where it had to wait for another one', async () => {
+  const flaky = await registerAgent(server, companyId, {
+    adapterConfig: shell('exit 3'),
+    heartbeat: { retry: { maxAttempts: 2, backoffSec: 0 }, whenBusy: 'followUp' },
+  });
+  const gate = new Gate();
+  const busy = await registerAgent(server, companyId, { adapterConfig: shell(gate.wait) });
+  const ask = async ({ id }: Agent, as: string): Promise<WakeAnswer> =>
+    (await server.api<WakeAnswer>('POST', `/v1/agents/${id}/wakeups`, {}, { 'X-Request-Id': as })).body;
+
+  const tried = await ask(flaky, 'to-be-tried');
+  const first = await ask(busy, 'first');
+  await untilRunning(server, first.run!.id);
+  const waiting = await ask(busy, 'has-to-wait');
+  gate.open();
+  const over = ({ wakeup }: WakeAnswer) =>
+    waitUntil(async () => {
+      const { steps } = await why(`wakeupId=${wakeup.id}`);
+      const last = steps
+        .filter(({ type, wakeupId }) => type === 'RunFinished' && wakeupId === wakeup.id)
+        .at(-1);
+      return last && !last.text.includes('to be tried again') && steps;
+    }, 'its last run is over');
+  for (const [woken, as] of [
+    [tried, 'to-be-tried'],
+    [first, 'first'],
+    [waiting, 'has-to-wait'],
+  ] as const) {
+    const steps = await over(woken);
+    const { runId } = await getWakeup(server, woken.wakeup.id);
+    const own = steps.filter((step) => step.runId === runId && DONE_BY_RUN.has(step.type));
+    expect(new Set(own.map(({ type }) => type))).toEqual(DONE_BY_RUN);
+    expect(new Set(own.map(({ correlationId }) => correlationId))).toEqual(new Set([as]));
+  }
 });
 
 test('a bundle has all of a run, what proves it, and nothing that is secret', async () => {
