@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { AgentsStore } from '../src/agents/agents.store';
 import type { AgentConfiguration } from '../src/agents/domain/agent.events';
 import { defaultPolicy } from '../src/agents/domain/policy';
+import type { CostEntry } from '../src/costs/domain/cost-entry';
 import { EmbeddedEventLog } from '../src/event-log/embedded/embedded-event-log';
 import { seal } from '../src/event-log/seal';
 import { CHAIN_START } from '../src/kernel/chain';
@@ -20,6 +21,15 @@ const ACTOR = { type: 'user', id: 'bench' } as const;
 /** Agents that are at work at once, so that the log commits groups. */
 const AT_ONCE = 200;
 const EVENTS_PER_LIFECYCLE = 7;
+const DAY_MS = 24 * 3_600_000;
+
+/** What a run has used, and when: nothing but its end is in the ledger where `booked` is null. */
+interface Spend {
+  booked: CostEntry | null;
+  settlement: CostEntry | null;
+}
+
+const NOTHING_SPENT: Spend = { booked: null, settlement: null };
 
 /**
  * Writes a log as a server would have, decisions included, but faster: for scenarios that begin with a long one.
@@ -29,6 +39,8 @@ export class History {
   private readonly agents: AgentsStore;
   readonly companyId = uuidv7();
   eventCount = 0;
+  /** What the ledger has to say. */
+  spentMicros = 0;
 
   static async begin(dataDir: string): Promise<History> {
     const history = new History(await EmbeddedEventLog.open(join(dataDir, 'stores')));
@@ -59,6 +71,24 @@ export class History {
     });
   }
 
+  /**
+   * Runs over so many days until now, in the order of time, each with usage that was booked while it went on and settled
+   * by its result: as many as make so many events.
+   *
+   * @returns the agents
+   */
+  async months(events: number, agentCount: number, days: number): Promise<string[]> {
+    const agentIds: string[] = [];
+    await inParallel(agentCount, async () => void agentIds.push(await this.agent(defaultPolicy)));
+    const rounds = Math.ceil(events / (EVENTS_PER_LIFECYCLE + 1) / agentCount);
+    const begin = Date.now() - days * DAY_MS;
+    for (let round = 0; round < rounds; round++) {
+      const at = new Date(begin + Math.floor((round / rounds) * days * DAY_MS));
+      await inParallel(agentCount, (index) => this.lifecycle(agentIds[index]!, at, spendOf(index)));
+    }
+    return agentIds;
+  }
+
   end(): Promise<void> {
     return this.log.close();
   }
@@ -77,54 +107,58 @@ export class History {
     return agentId;
   }
 
-  private async lifecycle(agentId: string): Promise<void> {
+  private async lifecycle(agentId: string, now = new Date(), spend = NOTHING_SPENT): Promise<void> {
     const [wakeupId, runId, claimId] = [uuidv7(), uuidv7(), uuidv7()];
     const request = wakeupSchema.parse({ reason: 'bench' });
-    await this.tell(agentId, {
-      type: 'RequestWakeup',
-      wakeupId,
-      runId,
-      request,
-      keyHash: null,
-      requestHash: runId,
-    });
+    const hashes = { keyHash: null, requestHash: runId };
+    await this.tell(agentId, { type: 'RequestWakeup', wakeupId, runId, request, ...hashes }, now);
     const placement = { freeAdapterTypes: [], goneNodeId: null };
-    await this.tell(agentId, { type: 'StartRun', runId, nodeId: NODE, claimId, ...placement });
+    await this.tell(agentId, { type: 'StartRun', runId, nodeId: NODE, claimId, ...placement }, now);
     const line = (message: string) => ({
       type: 'RunLifecycleRecorded',
       data: this.line(agentId, runId, message),
     });
-    await this.append(runStream(this.companyId, runId), [
-      line(lifecycle.queued),
-      line(lifecycle.started),
-      line(lifecycle.succeeded),
-    ]);
-    const outcome = {
-      exitCode: 0,
-      signal: null,
-      exitedAt: new Date().toISOString(),
-      errorCode: null,
-      error: null,
+    const usage = spend.booked && {
+      type: 'UsageBooked',
+      data: {
+        ...this.line(agentId, runId, 'usage'),
+        eventType: 'usage',
+        payload: { ...spend.booked, invocationSource: request.source, taskKey: null },
+      },
     };
-    await this.tell(agentId, {
-      type: 'FinishRun',
-      ...{ runId, nodeId: NODE, claimId },
-      outcome: { ...outcome, report: null, log: null },
-      settlement: null,
-    });
+    const lines = [line(lifecycle.queued), line(lifecycle.started), usage, line(lifecycle.succeeded)];
+    await this.append(
+      runStream(this.companyId, runId),
+      lines.filter((event) => event !== null),
+      now,
+    );
+    const ended = { exitCode: 0, signal: null, exitedAt: now.toISOString(), errorCode: null, error: null };
+    const outcome = { ...ended, report: null, log: null };
+    const claim = { runId, nodeId: NODE, claimId };
+    const { booked, settlement } = spend;
+    this.spentMicros += (booked?.costMicros ?? 0) + (settlement?.costMicros ?? 0);
+    await this.tell(agentId, { type: 'FinishRun', ...claim, outcome, settlement }, now);
   }
 
-  private async tell(agentId: string, command: Parameters<AgentsStore['execute']>[1]): Promise<void> {
+  private async tell(
+    agentId: string,
+    command: Parameters<AgentsStore['execute']>[1],
+    now = new Date(),
+  ): Promise<void> {
     const address = { companyId: this.companyId, agentId };
-    const { events } = await this.agents.execute(address, command, { actor: ACTOR }, () => undefined);
+    const { events } = await this.agents.execute(address, command, { actor: ACTOR }, () => undefined, now);
     this.eventCount += events.length;
   }
 
-  private async append(stream: string, events: readonly { type: string; data: object }[]): Promise<void> {
+  private async append(
+    stream: string,
+    events: readonly { type: string; data: object }[],
+    now = new Date(),
+  ): Promise<void> {
     const commandId = uuidv7();
     const metadata: Omit<EventMetadata, 'hash'> = {
       schemaVersion: FIRST_SHAPE.version,
-      at: new Date().toISOString(),
+      at: now.toISOString(),
       companyId: this.companyId,
       ...{ correlationId: commandId, causationId: null, commandId, actor: ACTOR, nodeId: NODE },
     };
@@ -147,6 +181,14 @@ export class History {
     } as const;
     return { companyId: this.companyId, agentId, runId, message, ...fixed };
   }
+}
+
+/** Of four models in turn, a cent or two each, of which half was booked before the end. */
+function spendOf(index: number): Spend {
+  const usage = { inputTokens: 900 + (index % 7), outputTokens: 80, cachedInputTokens: 4_000 };
+  const model = { provider: 'anthropic', model: `model-${index % 4}` };
+  const entry: CostEntry = { ...model, ...usage, costMicros: 5_000 + index, costSource: 'reported' };
+  return { booked: entry, settlement: entry };
 }
 
 async function inParallel(count: number, work: (index: number) => Promise<void>): Promise<void> {

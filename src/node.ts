@@ -34,6 +34,7 @@ import type { Config } from './config';
 import { defaultPrices } from './costs/domain/prices';
 import { costEntriesProjection } from './costs/projections/cost-entries.projection';
 import { priceTablesProjection } from './costs/projections/price-tables.projection';
+import { agentMonthsProjection, companyDaysProjection } from './costs/projections/spend.projections';
 import { RunSettlement } from './costs/run-settlement';
 import type { DataFolder } from './data-folder';
 import type { DocumentStore } from './documents/document-store';
@@ -81,6 +82,8 @@ export const projections = [
   wakeupsProjection,
   runsProjection,
   costEntriesProjection,
+  companyDaysProjection,
+  agentMonthsProjection,
   priceTablesProjection,
   accessTokensProjection,
 ];

@@ -3,6 +3,7 @@ import { accepted } from './accepted';
 import { eventstoredb } from './eventstoredb';
 import { noopLifecycles, processLifecycles } from './lifecycles';
 import { log } from './log';
+import { reads } from './reads';
 import { replay } from './replay';
 import { start } from './start';
 import { tick } from './tick';
@@ -15,6 +16,7 @@ export const scenarios: readonly Scenario[] = [
   processLifecycles,
   log,
   replay,
+  reads,
   tick,
   start,
   eventstoredb,

@@ -7,15 +7,11 @@ import { History } from '../history';
 import { Api } from '../load/api';
 import { eventsOf } from '../log';
 import type { Scenario } from '../scenario';
+import { untilCaughtUp } from '../until-caught-up';
 import { decode } from '../../src/kernel/event';
 
 const EVENTS = 200_000;
 const AGENTS = 1_000;
-
-interface Ready {
-  eventLog: { head: string };
-  consumers: { name: string; kind: string; reached: string }[];
-}
 
 /** The read models are thrown away; a server that starts builds all of them from the whole log. */
 export const replay: Scenario = {
@@ -76,16 +72,6 @@ export const replay: Scenario = {
     };
   },
 };
-
-async function untilCaughtUp(server: { url: string; token: string }): Promise<void> {
-  const api = await Api.open(server);
-  for (let isBehind = true; isBehind;) {
-    const { eventLog, consumers } = await api.get<Ready>('/health/ready');
-    isBehind = consumers.some(({ reached }) => BigInt(reached) < BigInt(eventLog.head));
-    if (isBehind) await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  api.close();
-}
 
 async function runsOf(server: { url: string; token: string }, companyId: string): Promise<string> {
   const api = await Api.open(server);

@@ -1,4 +1,4 @@
-import type { RunAnswer } from './ledger-bench';
+import type { Costs, RunAnswer } from './ledger-bench';
 import { LedgerBench, says } from './ledger-bench';
 import { waitUntil } from '../../support/server';
 
@@ -161,6 +161,33 @@ test('tokens that were booked without a price count as priced once the result sa
   await bench.finished(runId);
   await expectAgreement(agentId, 1_000);
   expect(await bench.costsOfRun(runId)).toMatchObject({ inputTokens: 10, runs: 1, unpricedRuns: 0 });
+});
+
+test('costs are those that the log alone gives, while runs go on and after them', async () => {
+  const gate = bench.gate();
+  const booking = says.usage({ inputTokens: 10, costUsd: 0.003, ...SONNET });
+  const waiting = await bench.agent(
+    [booking, says.usage({ inputTokens: 7, model: 'of nobody' }), gate.wait, booking].join('\n'),
+  );
+  const settled = await bench.agent(`${booking}\n${says.result({ costUsd: 0.004, model: 'other' })}`);
+  const silent = await bench.agent('true');
+  const runId = await bench.wake(waiting);
+  await bench.run(settled);
+  await bench.run(silent);
+  const expectSame = async () => {
+    const at = new Date().toISOString();
+    for (const groupBy of ['agent', 'model', 'provider', 'source', 'day', 'month', 'run']) {
+      const path = `/v1/audit/as-of?companyId=${bench.companyId}&groupBy=${groupBy}&at=${at}`;
+      expect(await bench.costs(`groupBy=${groupBy}`)).toEqual(
+        (await bench.get<{ spend: Costs }>(path)).spend,
+      );
+    }
+  };
+  await waitUntil(async () => (await bench.costsOfRun(runId))?.inputTokens === 17, 'it is booked');
+  await expectSame();
+  gate.open();
+  await bench.finished(runId);
+  await expectSame();
 });
 
 test('a period begins with its first moment and ends before its last', async () => {
