@@ -58,7 +58,8 @@ export class Audit {
     const givenUp = new AbortController();
     const { signal } = givenUp;
     const writer = new CheckpointWriter({ log, key, clock, nodeId, signal });
-    const recorder = new CheckpointRecorder({ ...deps, shared, memory, writer, signal });
+    // What it signs is what was appended, whatever has become of the files since.
+    const recorder = new CheckpointRecorder({ ...given, shared, memory, writer, signal });
     return new Audit(log, clock, shared, memory, recorder, key, givenUp);
   }
 

@@ -12,7 +12,7 @@ import { Turns } from './turns';
  * So long a read model may gather events before it folds them, where nobody waits for it: documents are then loaded and
  * written once for all of them, and what the events have to bring about, a start above all, goes first.
  */
-const GATHER_MS = 40;
+const GATHER_MS = 200;
 
 /** Feeds the live documents of one projection. */
 export class ProjectionRunner {
@@ -40,7 +40,8 @@ export class ProjectionRunner {
    */
   async run(feed: Feed, signal: AbortSignal, onFault: (error: unknown) => void): Promise<void> {
     try {
-      const gather = () => this.progress.untilAwaited(GATHER_MS);
+      const { gatherMs = GATHER_MS } = this.projection;
+      const gather = () => this.progress.untilAwaited(gatherMs);
       for await (const batch of feed.subscribe(this.progress.reached, signal, { gather, rest: gather })) {
         await this.turns.take(() => this.collection.handle(batch, this.progress, signal));
       }

@@ -11,6 +11,8 @@ export interface Projection<D extends Document = Document, E extends DomainEvent
   readonly fields: Collection['fields'];
   readonly indexes: Collection['indexes'];
   readonly handles: readonly E['type'][];
+  /** How long it may gather events before it folds them, where nobody waits for it; by default 200 ms. */
+  readonly gatherMs?: number;
   /** The document that the event concerns; null: none. */
   id(recorded: Recorded<E>): string | null;
   /** Answers the new document; null removes it. Throws where the event cannot be so: the projection stops there. */

@@ -1,15 +1,22 @@
 import { companiesProjection } from '../companies/projections/companies.projection';
 import type { Position, Recorded } from '../kernel/event';
+import { LruMap } from '../kernel/lru-map';
 import { limitLog } from './limit-log';
 import type { ReviewDeps } from './log-reviews';
 import { LogReviews } from './log-reviews';
 import type { RetentionCommand } from './sagas/log-retention.saga';
 import { logRetentionSaga } from './sagas/log-retention.saga';
 
+/** Companies that are known to keep everything. */
+const MAX_KEEPING = 10_000;
+
 /** Carries out how long companies keep the output of their runs. */
 export class LogRetention {
   private readonly reviews: LogReviews;
   private begunAt: Position | null = null;
+  /** Most companies, and no run of theirs waits for a read model. */
+  private readonly keeping = new LruMap<string, true>(MAX_KEEPING);
+  private changes = 0;
 
   constructor(private readonly deps: ReviewDeps) {
     this.reviews = new LogReviews(deps);
@@ -36,12 +43,20 @@ export class LogRetention {
   }
 
   async execute(command: RetentionCommand, cause: Recorded): Promise<void> {
-    if (command.type === 'ReviewLogs') return this.reviews.ask(command.companyId, cause.position);
+    const { companyId } = command;
+    if (command.type === 'ReviewLogs') {
+      this.changes += 1;
+      this.keeping.delete(companyId);
+      return this.reviews.ask(companyId, cause.position);
+    }
+    if (this.keeping.get(companyId)) return;
     const { log, processing, readModels } = this.deps;
+    const known = this.changes;
     // A setting that comes after the run's end has all logs reviewed, this one included.
-    await processing.waitFor(cause.position, [companiesProjection.name]);
-    const company = await readModels.get(companiesProjection, command.companyId);
+    await processing.waitPatiently(cause.position, [companiesProjection.name]);
+    const company = await readModels.get(companiesProjection, companyId);
     const days = company?.logRetentionDays ?? null;
     if (days !== null) await limitLog(log, command, days);
+    else if (known === this.changes) this.keeping.set(companyId, true);
   }
 }

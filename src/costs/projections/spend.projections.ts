@@ -32,14 +32,15 @@ export function companyDayKey(dimension: CompanyDayDimension, value: string): st
   return `${dimension}:${value}`;
 }
 
-const handles = ['UsageBooked', 'RunFinished'] as const;
+/** A document is written for many runs together: those of a company's day are all in one. */
+const fed = { handles: ['UsageBooked', 'RunFinished'], gatherMs: 500 } as const;
 
 export const companyDaysProjection: Projection<CompanyDayDocument, LedgerEvent> = {
   name: 'company_days',
   version: 1,
   fields: {},
   indexes: [],
-  handles,
+  ...fed,
   id: (recorded) =>
     mayConcernLedger(recorded) ? companyDayId(recorded.event.data.companyId, dayOf(recorded)) : null,
   evolve(document, recorded) {
@@ -59,7 +60,7 @@ export const agentMonthsProjection: Projection<AgentMonthDocument, LedgerEvent> 
   version: 1,
   fields: { companyId: 'text', month: 'text', agentId: 'text' },
   indexes: [['companyId', 'month', 'agentId']],
-  handles,
+  ...fed,
   id: (recorded) =>
     mayConcernLedger(recorded) ? `${recorded.event.data.agentId} ${monthOf(recorded)}` : null,
   evolve(document, recorded) {
