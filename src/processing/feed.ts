@@ -215,10 +215,14 @@ class WaitingBatches implements AsyncIterable<Batch> {
     this.ended.addEventListener('abort', wakeUp);
     try {
       while (!this.ended.aborted) {
+        if (this.batches.length === 0) {
+          if (this.overflown) return;
+          await new Promise<void>((resolve) => (this.wake = resolve));
+        }
+        // Also where more has come while the last batch was handled: under load that is always so.
+        if (!this.overflown) await this.wanted.gather?.();
         const batch = this.merged();
         if (batch) yield batch;
-        else if (this.overflown) return;
-        else await new Promise<void>((resolve) => (this.wake = resolve)).then(this.wanted.gather);
       }
     } finally {
       this.ended.removeEventListener('abort', wakeUp);
