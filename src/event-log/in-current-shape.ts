@@ -55,7 +55,6 @@ function inShape(event: StoredEvent, shapes: EventShapes): StoredEvent {
   }
 }
 
-/** Metadata may be a getter that is not copied with the rest. */
 function marked(event: StoredEvent, unreadable: string): StoredEvent {
-  return { ...event, metadata: event.metadata, unreadable };
+  return { ...event, unreadable };
 }

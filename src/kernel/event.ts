@@ -80,36 +80,14 @@ export interface Recorded<E extends DomainEvent = DomainEvent> {
  * over most events. Throws on a binary one: those have readers of their own.
  */
 export function decode<E extends DomainEvent>(stored: StoredEvent): Recorded<E> {
-  return new DecodedEvent<E>(stored);
+  const { type, data, id, stream, revision, position, metadata, unreadable } = stored;
+  if (typeof data !== 'string') throw new Error(`event ${id} (${type}) of ${stream} is binary`);
+  const event = new LazyEvent(type, data, unreadable) as DomainEvent as E;
+  const recorded = { event, id, stream, revision, position, metadata };
+  return unreadable === undefined ? recorded : { ...recorded, unreadable };
 }
 
-/** A class, because an object that is written down with getters costs ten times as much, and each event is one. */
-class DecodedEvent<E extends DomainEvent> implements Recorded<E> {
-  readonly event: E;
-  readonly id: string;
-  readonly stream: string;
-  readonly revision: Revision;
-  readonly position: Position;
-  declare readonly unreadable?: string;
-  readonly #stored: StoredEvent;
-
-  constructor(stored: StoredEvent) {
-    const { type, data, id, stream, unreadable } = stored;
-    if (typeof data !== 'string') throw new Error(`event ${id} (${type}) of ${stream} is binary`);
-    this.event = new LazyEvent(type, data, unreadable) as DomainEvent as E;
-    this.id = id;
-    this.stream = stream;
-    this.revision = stored.revision;
-    this.position = stored.position;
-    if (unreadable !== undefined) this.unreadable = unreadable;
-    this.#stored = stored;
-  }
-
-  get metadata(): EventMetadata {
-    return this.#stored.metadata;
-  }
-}
-
+/** A class: an object that is written down with a getter costs ten times as much, and each event has one. */
 class LazyEvent implements DomainEvent {
   readonly type: string;
   readonly #text: string;

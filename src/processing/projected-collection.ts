@@ -106,7 +106,11 @@ export class ProjectedCollection {
       documents.set(id, { document: this.evolve(current?.document ?? null, recorded), position });
     }
     await this.view?.keep(touched);
-    const writes = [...touched.keys()].map((id) => ({ id, ...documents.get(id)! }));
+    // What its events have left as it was, above all missing, would be so again where they come a second time.
+    const writes = [...touched].flatMap(([id, before]) => {
+      const after = documents.get(id)!;
+      return after.document === before ? [] : [{ id, ...after }];
+    });
     const checkpoint = { name: this.name, position: events.at(-1)!.position };
     await this.documents.writeBatch({ collection: this.name, writes, checkpoint });
   }

@@ -44,13 +44,8 @@ export function byPosition(written: readonly Written[]): Written[] {
 
 export async function readAll(log: EventLog, stream: string, options?: ReadOptions): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  for await (const event of log.read(stream, options)) events.push(asObject(event));
+  for await (const event of log.read(stream, options)) events.push(event);
   return events;
-}
-
-/** What a store parses only for who looks at it is there to be compared. */
-function asObject(event: StoredEvent): StoredEvent {
-  return { ...event, metadata: event.metadata };
 }
 
 export async function revisionsOf(log: EventLog, stream: string, options?: ReadOptions): Promise<Revision[]> {
@@ -93,7 +88,7 @@ export async function followUntil(
     },
   );
   for await (const { events, reached } of log.follow({ ...options, signal: enough.signal })) {
-    followed.events.push(...events.filter(({ stream }) => ofStreams.has(stream)).map(asObject));
+    followed.events.push(...events.filter(({ stream }) => ofStreams.has(stream)));
     followed.reached.push(reached);
     if (pauseMs > 0) await sleep(pauseMs);
     stopWhenReached();

@@ -1,4 +1,4 @@
-import type { EventMetadata, EventToAppend, Position, Revision, StoredEvent } from '../../kernel/event';
+import type { EventMetadata, EventToAppend, Revision, StoredEvent } from '../../kernel/event';
 import { categoryOf } from '../../kernel/streams';
 import type { AppendRequest, EncodedEvent, EventRow, WriteRequest } from './store-messages';
 
@@ -17,37 +17,27 @@ export function encodeAppend(
   return { stream, category: categoryOf(stream), expected, events: events.map(encodeEvent) };
 }
 
-/** Metadata is parsed when somebody looks at it first. */
+/** Metadata that somebody has made unreadable fails who looks at it, not who passes over it. */
 export function decodeRow(row: EventRow): StoredEvent {
-  return new RowEvent(row);
+  const { id, type, data, stream, revision, position } = row;
+  const metadata = parsedMetadata(row.metadata);
+  const event = { id, type, data, metadata, stream, revision, position: BigInt(position) } as StoredEvent;
+  if (metadata === undefined) {
+    Object.defineProperty(event, 'metadata', {
+      enumerable: true,
+      get: () => JSON.parse(row.metadata) as never,
+    });
+  }
+  const misfiled = misfilingOf(row);
+  if (misfiled !== undefined) event.misfiled = misfiled;
+  return event;
 }
 
-/** A class for what `DecodedEvent` is one for: many are made, and looked at once or never. */
-class RowEvent implements StoredEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly data: StoredEvent['data'];
-  readonly stream: string;
-  readonly revision: Revision;
-  readonly position: Position;
-  declare readonly misfiled?: string;
-  readonly #metadataText: string;
-  #metadata: EventMetadata | undefined;
-
-  constructor(row: EventRow) {
-    this.id = row.id;
-    this.type = row.type;
-    this.data = row.data;
-    this.stream = row.stream;
-    this.revision = row.revision;
-    this.position = BigInt(row.position);
-    const misfiled = misfilingOf(row);
-    if (misfiled !== undefined) this.misfiled = misfiled;
-    this.#metadataText = row.metadata;
-  }
-
-  get metadata(): EventMetadata {
-    return (this.#metadata ??= JSON.parse(this.#metadataText) as EventMetadata);
+function parsedMetadata(text: string): EventMetadata | undefined {
+  try {
+    return JSON.parse(text) as EventMetadata;
+  } catch {
+    return undefined;
   }
 }
 
