@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import type { OutputStream } from '../runs/domain/run-log.events';
+import { giveBackChunkBuffers, takeChunkBuffer } from './chunk-buffers';
 import type { WrittenBytes } from './run-log-writer';
 import type { Mask } from './mask';
 import { RunFailure } from './run-failure';
@@ -65,15 +66,17 @@ export class OutputIntake {
     this.masker = this.mask.stream();
     this.maskedOffset = 0;
     this.wantedOffset = recordedBytes;
+    const buffer = takeChunkBuffer();
     while (this.spool.offset < recordedBytes) {
-      const { readBytes } = await this.next(recordedBytes - this.spool.offset);
+      const { readBytes } = await this.next(buffer, recordedBytes - this.spool.offset);
       if (readBytes === 0) throw new RunFailure('spool_failed', `The ${this.spool.stream} spool was emptied`);
     }
+    giveBackChunkBuffers([buffer]);
   }
 
-  /** Reads on; what may be the beginning of a secret is held back until more is known. */
-  async next(maxBytes = SPOOL_READ_BYTES): Promise<{ masked: Buffer; readBytes: number }> {
-    const read = await this.spool.read(maxBytes);
+  /** Reads on; what may be the beginning of a secret is held back until more is known. What comes may lie in `into`. */
+  async next(into: Buffer, maxBytes = SPOOL_READ_BYTES): Promise<{ masked: Buffer; readBytes: number }> {
+    const read = await this.spool.read(into, maxBytes);
     this.hash.update(read);
     const masked = this.masker.push(read);
     const knownBytes = Math.max(0, this.wantedOffset - this.maskedOffset);
@@ -90,7 +93,7 @@ export class OutputIntake {
     throw new RunFailure('spool_failed', `The ${this.spool.stream} spool does not hold what was recorded`);
   }
 
-  /** Reads again, masked, from an offset to where reading has come. */
+  /** Reads again, masked, from an offset to where reading has come. Each piece is good until the next one is asked for. */
   async *again(from: number): AsyncGenerator<Buffer> {
     const masker = this.mask.stream();
     // An occurrence that reaches into what is wanted begins at most this far before it.
@@ -101,14 +104,16 @@ export class OutputIntake {
       known = Math.max(0, known - masked.length);
       return bytes;
     };
+    const buffer = takeChunkBuffer();
     while (at < this.offset) {
-      const read = await this.spool.readAt(at, this.offset - at);
+      const read = await this.spool.readAt(at, buffer, this.offset - at);
       if (read.length === 0)
         throw new RunFailure('spool_failed', `The ${this.spool.stream} spool was emptied`);
       at += read.length;
       const bytes = wanted(masker.push(read));
       if (bytes.length > 0) yield bytes;
     }
+    giveBackChunkBuffers([buffer]);
     const rest = wanted(masker.flush());
     if (rest.length > 0) yield rest;
   }

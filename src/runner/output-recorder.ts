@@ -1,5 +1,6 @@
 import type { OutputStream } from '../runs/domain/run-log.events';
 import type { LogChunk, LogSkip, RunLogWriter, WrittenOutput } from './run-log-writer';
+import { giveBackChunkBuffers, takeChunkBuffer } from './chunk-buffers';
 import { keptTails } from './log-quota';
 import type { Mask } from './mask';
 import { OutputIntake } from './output-intake';
@@ -125,16 +126,19 @@ export class OutputRecorder {
 
   /** Answers how many bytes were taken in; 0 where somebody else has written to the log, and it is all to be read again. */
   private async recordBatch(): Promise<number> {
-    const { chunks, readBytes } = await this.readBatch();
+    const { chunks, readBytes, buffers } = await this.readBatch();
     if (readBytes > 0) this.lastBatchAtMs = Date.now();
-    if (chunks.length === 0 || (await this.writer.append(chunks))) return readBytes;
+    const isRecorded = chunks.length === 0 || (await this.writer.append(chunks));
+    giveBackChunkBuffers(buffers);
+    if (isRecorded) return readBytes;
     await this.restart();
     return 0;
   }
 
   /** Takes a chunk from each stream in turn, so that neither waits for the other. */
-  private async readBatch(): Promise<{ chunks: LogChunk[]; readBytes: number }> {
+  private async readBatch(): Promise<{ chunks: LogChunk[]; readBytes: number; buffers: Buffer[] }> {
     const chunks: LogChunk[] = [];
+    const buffers: Buffer[] = [];
     let room = this.roomBytes;
     let readBytes = 0;
     for (
@@ -143,14 +147,16 @@ export class OutputRecorder {
     ) {
       before = readBytes;
       for (const stream of STREAMS) {
-        const next = await this.intakes[stream].next();
+        const buffer = takeChunkBuffer();
+        const next = await this.intakes[stream].next(buffer);
+        buffers.push(buffer);
         readBytes += next.readBytes;
         const bytes = next.masked.subarray(0, room);
         room -= bytes.length;
         if (bytes.length > 0) chunks.push({ stream, bytes });
       }
     }
-    return { chunks, readBytes };
+    return { chunks, readBytes, buffers };
   }
 
   /** How much may still be recorded as it comes. */

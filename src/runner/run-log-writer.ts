@@ -16,6 +16,7 @@ import type {
   OutputStream,
 } from '../runs/domain/run-log.events';
 import { decodeLogChunk, encodeLogChunk, runLogEventShapes } from '../runs/domain/run-log.events';
+import { ChunkAllocations } from './chunk-buffers';
 import type { RunWriterSource } from './run-event-writer';
 import { StreamTail } from '../event-log/stream-tail';
 import { untilAvailable } from '../event-log/until-available';
@@ -122,8 +123,11 @@ export class RunLogWriter {
   async append(entries: readonly (LogChunk | LogSkip)[]): Promise<boolean> {
     // Only what could not be ended still writes by then, and the log has been closed without it.
     if (this.isFinalized) return true;
-    const { events, extent } = this.toEvents(entries);
-    if (!(await this.appendedAtTail(events))) return false;
+    const buffers = new ChunkAllocations();
+    const { events, extent } = this.toEvents(entries, buffers);
+    const isAppended = await this.appendedAtTail(events);
+    buffers.giveBack();
+    if (!isAppended) return false;
     this.extent = extent;
     for (const entry of entries) if ('bytes' in entry) this.updateHashes(entry);
     return true;
@@ -191,7 +195,10 @@ export class RunLogWriter {
     this.hashes.combined.update(bytes);
   }
 
-  private toEvents(entries: readonly (LogChunk | LogSkip)[]): { events: UnsealedEvent[]; extent: Extent } {
+  private toEvents(
+    entries: readonly (LogChunk | LogSkip)[],
+    buffers: ChunkAllocations,
+  ): { events: UnsealedEvent[]; extent: Extent } {
     const { agentId, runId } = this.source.run;
     let { extent } = this;
     const events = entries.map((entry) => {
@@ -206,7 +213,7 @@ export class RunLogWriter {
         const { stream, bytes } = entry;
         const header = { stream, offset: from, length: bytes.length, ...place, enc: null };
         extent = afterChunk(header);
-        return this.chunkEvent(header, bytes);
+        return this.chunkEvent(header, bytes, buffers);
       }
       const gap = { stream: entry.stream, from, to: entry.skipTo, ...place };
       extent = afterGap(gap);
@@ -215,9 +222,9 @@ export class RunLogWriter {
     return { events, extent };
   }
 
-  private chunkEvent(header: LogChunkHeader, bytes: Uint8Array): UnsealedEvent {
+  private chunkEvent(header: LogChunkHeader, bytes: Uint8Array, buffers: ChunkAllocations): UnsealedEvent {
     const { stream, offset, length } = header;
-    return this.unsealed('LogChunked', encodeLogChunk(header, bytes), [
+    return this.unsealed('LogChunked', encodeLogChunk(header, bytes, buffers.allocate), [
       stream,
       offset,
       length,

@@ -19,7 +19,6 @@ export class Spool {
   private position = 0;
   /** What had been read when the agent emptied the file. */
   private origin = 0;
-  private readonly scratch = Buffer.allocUnsafeSlow(SPOOL_READ_BYTES);
 
   private constructor(
     readonly stream: OutputStream,
@@ -67,20 +66,18 @@ export class Spool {
     return { waiting: size - this.position, writtenAtMs: mtimeMs, wasTruncated };
   }
 
-  /** The next bytes, at most `SPOOL_READ_BYTES`; none where nothing waits. */
-  async read(maxBytes = SPOOL_READ_BYTES): Promise<Buffer> {
-    const bytes = await this.readAt(this.offset, maxBytes);
+  /** The next bytes, at most `maxBytes`, at the beginning of the buffer; none where nothing waits. */
+  async read(into: Buffer, maxBytes = SPOOL_READ_BYTES): Promise<Buffer> {
+    const bytes = await this.readAt(this.offset, into, maxBytes);
     this.position += bytes.length;
     return bytes;
   }
 
   /** Bytes from an offset that is not before `firstOffset`; what is read next stays the same. */
-  async readAt(offset: number, maxBytes: number): Promise<Buffer> {
-    const { scratch, origin } = this;
-    const bytesRead = await guarded(this.stream, () =>
-      this.file.read(scratch, Math.min(scratch.length, maxBytes), offset - origin),
-    );
-    return Buffer.from(scratch.subarray(0, bytesRead));
+  async readAt(offset: number, into: Buffer, maxBytes = SPOOL_READ_BYTES): Promise<Buffer> {
+    const length = Math.min(SPOOL_READ_BYTES, maxBytes);
+    const bytesRead = await guarded(this.stream, () => this.file.read(into, length, offset - this.origin));
+    return into.subarray(0, bytesRead);
   }
 
   close(): void {

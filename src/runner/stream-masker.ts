@@ -42,7 +42,7 @@ export class StreamMasker {
 
   constructor(private readonly needles: readonly Needle[]) {}
 
-  /** Takes the next piece and gives out what is certain by now. */
+  /** Takes the next piece and gives out what is certain by now: a part of the very piece, where nothing was masked. */
   push(piece: Buffer): Buffer {
     if (this.needles.length === 0) return piece;
     const text = this.held.length === 0 ? piece : Buffer.concat([this.held, piece]);
@@ -56,14 +56,19 @@ export class StreamMasker {
   }
 
   private giveOut(text: Buffer, end: number): Buffer {
-    const masked = Buffer.from(text);
-    masked.fill(ASTERISK, 0, this.coveredBytes);
+    let masked = text;
+    const cover = (from: number, to: number) => {
+      if (from >= to) return;
+      if (masked === text) masked = Buffer.from(text);
+      masked.fill(ASTERISK, from, to);
+    };
+    cover(0, this.coveredBytes);
     let coveredTo = this.coveredBytes;
     for (const { bytes } of this.needles) {
       let filledTo = 0;
       // Occurrences that begin in what is held back are found again with what follows it.
       for (let at = text.indexOf(bytes); at >= 0 && at < end; at = text.indexOf(bytes, at + 1)) {
-        masked.fill(ASTERISK, Math.max(at, filledTo), at + bytes.length);
+        cover(Math.max(at, filledTo), at + bytes.length);
         filledTo = at + bytes.length;
       }
       coveredTo = Math.max(coveredTo, filledTo);

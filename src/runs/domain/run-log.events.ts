@@ -62,11 +62,18 @@ export type LogFinalizedData = {
   previousHash?: string;
 };
 
-export function encodeLogChunk(header: LogChunkHeader, bytes: Uint8Array): Uint8Array {
+export function encodeLogChunk(
+  header: LogChunkHeader,
+  bytes: Uint8Array,
+  allocate = (size: number): Buffer => Buffer.allocUnsafe(size),
+): Uint8Array {
   const head = Buffer.from(JSON.stringify(header));
-  const size = Buffer.allocUnsafe(4);
-  size.writeUInt32BE(head.length);
-  return Buffer.concat([size, head, bytes]);
+  const bodyStart = 4 + head.length;
+  const chunk = allocate(bodyStart + bytes.length);
+  chunk.writeUInt32BE(head.length);
+  chunk.set(head, 4);
+  chunk.set(bytes, bodyStart);
+  return chunk;
 }
 
 export function decodeLogChunk(data: Uint8Array): { header: LogChunkHeader; bytes: Uint8Array } {
