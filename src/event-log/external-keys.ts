@@ -35,10 +35,7 @@ export class ExternalKeys {
     private readonly nodeId: string,
   ) {}
 
-  /**
-   * Reserves the key for `id`, and answers the id that has it: this one, or one that came before.
-   *
-   */
+  /** Reserves the key for `id`, and answers the id that has it: this one, or one that came before. */
   async reserve(scope: string, externalKey: string, id: string, cause: Cause): Promise<string> {
     const stream = keyStream(scope, sha256Hex(externalKey));
     const owner = await this.owner(stream);

@@ -134,6 +134,27 @@ test('a consumer that is slow gets what waited in one batch', async () => {
   expect(consumer.numbers).toEqual(upTo(6));
 });
 
+test('a consumer that gathers does so before every batch, also where more has come while it handled the last one', async () => {
+  await feed.start();
+  const handling = new Gate();
+  let gathering = new Gate();
+  const gather = () => gathering.pass();
+  const consumer = consume(0n, () => handling.pass(), stopping.signal, { gather });
+  const follower = consume(0n);
+  await numbered.write();
+  await gathering.reached;
+  gathering.open();
+  gathering = new Gate();
+  await handling.reached;
+  await untilReached(follower, await numbered.write());
+  handling.open();
+  await gathering.reached;
+  await untilReached(follower, await numbered.write());
+  gathering.open();
+  await untilReached(consumer, numbered.positions.at(-1)!);
+  expect(consumer.batches.map(({ events }) => events.length)).toEqual([1, 2]);
+});
+
 describe('a consumer that handles some types', () => {
   const handles = ['ThingCounted'];
   const counted = { type: 'ThingCounted' };

@@ -57,6 +57,7 @@ export class Progress {
     this.failure = failure instanceof Error ? failure : new Error('stopped', { cause: failure });
     const error = this.notCaughtUp();
     for (const waiter of this.waiters.splice(0)) this.release(waiter, () => waiter.reject(error));
+    for (const hurry of this.hurries) hurry();
   }
 
   /** It is tried again: whoever waits from now on waits for what comes of that. */
@@ -79,9 +80,9 @@ export class Progress {
     });
   }
 
-  /** Comes back when somebody waits for the consumer to come further, at the latest after `ms`. */
+  /** Comes back when somebody waits for the consumer to come further, or it is stopped, at the latest after `ms`. */
   untilAwaited(ms: number): Promise<void> {
-    if (this.waiters.some((waiter) => !waiter.isPatient)) return Promise.resolve();
+    if (this.failure || this.waiters.some((waiter) => !waiter.isPatient)) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);

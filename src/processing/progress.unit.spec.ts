@@ -55,3 +55,20 @@ test('where the consumer has stopped nobody waits any longer', async () => {
   await progress.waitFor(5n, 10_000);
   expect(progress.stoppedBy).toBe(failure);
 });
+
+test('who gathers until somebody waits goes on when somebody does, and when the consumer is stopped', async () => {
+  const progress = new Progress('runs', 5n);
+  const gathering = progress.untilAwaited(10_000);
+  const patient = progress.waitFor(6n, 10_000, true);
+  expect(await outcomeOf(gathering)).toBe('pending');
+  const waiting = progress.waitFor(6n, 10_000);
+  expect(await outcomeOf(gathering)).toBe('resolved');
+  progress.advance(6n);
+  await Promise.all([patient, waiting]);
+
+  const again = progress.untilAwaited(10_000);
+  expect(await outcomeOf(again)).toBe('pending');
+  progress.stop(new Error('the server is stopping'));
+  expect(await outcomeOf(again)).toBe('resolved');
+  expect(await outcomeOf(progress.untilAwaited(10_000))).toBe('resolved');
+});

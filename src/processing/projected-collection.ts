@@ -95,22 +95,22 @@ export class ProjectedCollection {
     const ids = new Set<string>();
     for (const { id } of concerned) if (id !== null) ids.add(id);
     const documents = await this.documents.getPositioned<Document>(this.name, [...ids]);
-    const touched = new Map<string, Document | null>();
+    const changed = new Map<string, Document | null>();
     for (const { recorded, id } of concerned) {
       if (id === null) continue;
       const { position } = recorded;
       const current = documents.get(id);
       // A batch that was cut off before its checkpoint comes again: what it had written is not folded twice.
       if (current && current.position >= position) continue;
-      if (!touched.has(id)) touched.set(id, current?.document ?? null);
-      documents.set(id, { document: this.evolve(current?.document ?? null, recorded), position });
+      const before = current?.document ?? null;
+      const document = this.evolve(before, recorded);
+      documents.set(id, { document, position });
+      // What an event leaves as it is, above all missing, it leaves so again where it comes a second time.
+      if (document !== before && !changed.has(id)) changed.set(id, before);
     }
-    await this.view?.keep(touched);
-    // What its events have left as it was, above all missing, would be so again where they come a second time.
-    const writes = [...touched].flatMap(([id, before]) => {
-      const after = documents.get(id)!;
-      return after.document === before ? [] : [{ id, ...after }];
-    });
+    await this.view?.keep(changed);
+    // Also what is gone again: another node may have stored it in between, and nobody else would take it away.
+    const writes = [...changed.keys()].map((id) => ({ id, ...documents.get(id)! }));
     const checkpoint = { name: this.name, position: events.at(-1)!.position };
     await this.documents.writeBatch({ collection: this.name, writes, checkpoint });
   }

@@ -152,6 +152,37 @@ test('a new version starts from the beginning, beside the old one', async () => 
   expect(await documents.checkpoint('tallies_v2')).toBe(await documents.checkpoint('tallies_v3'));
 });
 
+test('a document that nothing changes is not written: one that is missing stays so', async () => {
+  const last = await numbered.write(2, { of: 'a', type: 'NumberForgotten' });
+  await feed.start();
+  const { store, batches } = watched();
+  const { progress } = await start(tallies(), store);
+  await progress.waitFor(last, 5_000);
+  expect(batches.flatMap(({ writes }) => writes)).toEqual([]);
+});
+
+test('what comes and goes in one batch is gone, also where another node has stored it in between', async () => {
+  await numbered.write(1, { of: 'a' });
+  const last = await numbered.write(1, { of: 'a', type: 'NumberForgotten' });
+  await feed.start();
+  const collection = collectionName(tallies());
+  const position = numbered.positions[0]!;
+  const theirs: WriteBatch = {
+    collection,
+    writes: [{ id: 'a', document: { count: 1, sum: 0 }, position }],
+    checkpoint: { name: collection, position },
+  };
+  let stored: Promise<void> | undefined;
+  const { store } = watched(() => {
+    stored = documents.writeBatch(theirs);
+    return false;
+  });
+  const { progress } = await start(tallies(), store);
+  await progress.waitFor(last, 5_000);
+  await stored;
+  expect(await tallyOf('a')).toBeNull();
+});
+
 test('many events are folded in memory: a document is written once for each 1,000 of them', async () => {
   await feed.start();
   const gate = new Gate();

@@ -32,6 +32,8 @@ export interface RunHistory {
   /** The `error` events about the run as a whole: messages by code. */
   errors: Map<string, string>;
   reports: ReportHistory;
+  /** Of what is part of the run, as its last event has it; null: there is none. */
+  correlationId: string | null;
 }
 
 export const emptyHistory = (): RunHistory => ({
@@ -45,6 +47,7 @@ export const emptyHistory = (): RunHistory => ({
   freshStart: 'none',
   errors: new Map(),
   reports: noReports(),
+  correlationId: null,
 });
 
 export async function readHistory(
@@ -53,8 +56,9 @@ export async function readHistory(
 ): Promise<RunHistory> {
   const history = emptyHistory();
   for await (const stored of log.read(runStream(run.companyId, run.runId))) {
-    const { event, revision, position } = decode<RunEvent>(stored);
+    const { event, revision, position, metadata } = decode<RunEvent>(stored);
     fold(history, event);
+    history.correlationId = metadata.correlationId;
     noteReport(history.reports, event, { seq: revision + 1, position });
   }
   return history;

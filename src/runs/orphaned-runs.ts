@@ -7,6 +7,7 @@ import { endTree } from '../runner/ending';
 import { lossPayload } from '../runner/process-loss';
 import { processTreeOf } from '../runner/process-tree';
 import type { RunOutcome } from '../runner/run-authority';
+import type { RunWriterSource } from '../runner/run-event-writer';
 import { RunEventWriter } from '../runner/run-event-writer';
 import type { RunHistory } from '../runner/run-history';
 import { readHistory } from '../runner/run-history';
@@ -49,10 +50,14 @@ export class OrphanedRuns {
    */
   async reap(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<boolean> {
     if (!(await this.isStillClaimed(run))) return false;
-    const { sessionId } = await this.recordLoss(run, lease, signal);
+    const history = await untilAvailable(() => readHistory(this.deps.log, run), signal);
+    const { sessionId, correlationId } = history;
+    const source = this.source(run, correlationId ?? run.runId);
+    // Once, also where an earlier attempt got no further than this.
+    if (!history.errors.has('process_lost')) await this.recordLoss(run, { history, source, lease }, signal);
     if (!(await this.endWhatLives(run, signal))) return false;
-    const writer = await RunLogWriter.open(this.deps, this.source(run), signal);
-    return this.finish(run, {
+    const writer = await RunLogWriter.open(this.deps, source, signal);
+    return this.finish(run, source, {
       exitCode: null,
       signal: null,
       exitedAt: null,
@@ -70,11 +75,12 @@ export class OrphanedRuns {
     return claim !== null && claim === claimId;
   }
 
-  /** Once, also where an earlier attempt got no further than this. */
-  private async recordLoss(run: OrphanedRun, lease: Lease | null, signal: AbortSignal): Promise<RunHistory> {
+  private async recordLoss(
+    run: OrphanedRun,
+    { history, source, lease }: { history: RunHistory; source: RunWriterSource; lease: Lease | null },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { log } = this.deps;
-    const history = await untilAvailable(() => readHistory(log, run), signal);
-    if (history.errors.has('process_lost')) return history;
     const reader = new RunLogReader(log);
     const lastOf = async (stream: 'stdout' | 'stderr') =>
       (await reader.excerpt({ ...run, stream }, LAST_OUTPUT_BYTES)).toString();
@@ -87,9 +93,8 @@ export class OrphanedRuns {
       lastOutput: { stdout: await lastOf('stdout'), stderr: await lastOf('stderr') },
     });
     const payload = { code: 'process_lost', ...loss };
-    const events = new RunEventWriter(this.deps, this.source(run), signal);
+    const events = new RunEventWriter(this.deps, source, signal);
     await events.append({ eventType: 'error', level: 'error', message: lifecycle.processLost, payload });
-    return history;
   }
 
   /** Its node may have been on this machine, and may have left its processes here. */
@@ -105,24 +110,28 @@ export class OrphanedRuns {
     return survivors.length === 0;
   }
 
-  private async finish(run: OrphanedRun, outcome: RunOutcome): Promise<boolean> {
-    const { agents, nodeId, settlement } = this.deps;
+  private async finish(run: OrphanedRun, { origin }: RunWriterSource, outcome: RunOutcome): Promise<boolean> {
+    const { agents, settlement } = this.deps;
     const { runId, claimId } = run;
     const { events } = await agents.execute(
       run,
       { type: 'ReapRun', runId, claimId: claimId!, outcome, settlement: await settlement.of(run, outcome) },
-      { actor: { type: 'node', id: nodeId } },
+      { actor: origin.actor, correlationId: origin.correlationId },
       () => undefined,
     );
     return events.length > 0;
   }
 
-  private source({ companyId, agentId, runId, claimId }: OrphanedRun) {
+  /** @param correlationId of what the run is part of: also its loss is */
+  private source(
+    { companyId, agentId, runId, claimId }: OrphanedRun,
+    correlationId: string,
+  ): RunWriterSource {
     const { nodeId } = this.deps;
     const actor = { type: 'node', id: nodeId } as const;
     return {
       run: { companyId, agentId, runId },
-      origin: { correlationId: runId, causationId: claimId, commandId: runId, actor, nodeId },
+      origin: { correlationId, causationId: claimId, commandId: runId, actor, nodeId },
     };
   }
 }

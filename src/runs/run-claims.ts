@@ -11,11 +11,11 @@ import type { AgentState, OpenRun, OpenWakeup } from '../agents/domain/agent.sta
 import type { RunSettlement } from '../costs/run-settlement';
 import type { EventLog } from '../event-log/event-log';
 import { DomainError } from '../kernel/errors';
-import type { Actor, Position, Recorded, Revision } from '../kernel/event';
+import type { Actor, DomainEvent, Position, Recorded, Revision } from '../kernel/event';
 import { decode } from '../kernel/event';
 import { derivedUuid, uuidv7 } from '../kernel/ids';
 import { LruMap } from '../kernel/lru-map';
-import { agentStream } from '../kernel/streams';
+import { agentStream, runStream } from '../kernel/streams';
 import type { ClaimedRun, RunAuthority, RunOutcome } from '../runner/run-authority';
 import type { ContextWakeup } from './domain/run-context';
 import { composeContext } from './domain/run-context';
@@ -60,6 +60,8 @@ export class RunClaims implements RunAuthority {
 
   /**
    * Claims a queued run for this node.
+   *
+   * @param cause what made the run known; undefined: that was before this start, and is the first thing on its stream
    * @throws DomainError `run_not_startable`
    */
   async claim(
@@ -69,6 +71,7 @@ export class RunClaims implements RunAuthority {
     // The same for every attempt of this life: a claim that was taken unnoticed is found to be ours.
     const claimId = derivedUuid(address.runId, this.nodeId, this.life);
     const { freeAdapterTypes } = this.placement;
+    const event = cause ?? (await this.eventAt(runStream(address.companyId, address.runId), 0));
     const start = (goneNodeId: string | null) =>
       this.agents.execute(
         address,
@@ -80,7 +83,7 @@ export class RunClaims implements RunAuthority {
           freeAdapterTypes,
           goneNodeId,
         },
-        { actor: this.actor, event: cause },
+        { actor: this.actor, event },
         (state) => factsOf(state, address.runId),
       );
     const { answer, events, position } = await start(null).catch(async (error: unknown) => {
@@ -128,9 +131,10 @@ export class RunClaims implements RunAuthority {
     { run, wakeup }: OpenRunFacts,
     started?: Recorded<RunStarted>,
   ): Promise<ClaimedRun> {
-    const { event, metadata } = started ?? (await this.eventAt<RunStarted>(address, run.startedRevision!));
-    const configured = await this.configurationAt(address, event.data.configurationRevision);
     const { companyId, agentId, runId } = address;
+    const stream = agentStream(companyId, agentId);
+    const { event, metadata } = started ?? (await this.eventAt<RunStarted>(stream, run.startedRevision!));
+    const configured = await this.configurationAt(address, event.data.configurationRevision);
     return {
       companyId,
       agentId,
@@ -155,13 +159,14 @@ export class RunClaims implements RunAuthority {
    * began with the first of them, also where another run's end has released it.
    */
   private async requestedBy(
-    address: RunAddress,
+    { companyId, agentId }: RunAddress,
     wakeup: OpenWakeup,
   ): Promise<Pick<ClaimedRun, 'context' | 'correlationId'>> {
+    const stream = agentStream(companyId, agentId);
     const wakeups: ContextWakeup[] = [];
     const correlationIds: string[] = [];
     for (const { revision } of wakeup.requests) {
-      const { event, metadata } = await this.eventAt<WakeupRequested>(address, revision);
+      const { event, metadata } = await this.eventAt<WakeupRequested>(stream, revision);
       wakeups.push({ id: event.data.wakeupId, request: event.data });
       correlationIds.push(metadata.correlationId);
     }
@@ -177,16 +182,15 @@ export class RunClaims implements RunAuthority {
     const key = `${address.agentId} ${revision}`;
     const known = this.configurations.get(key);
     if (known) return known;
-    const configured = await this.eventAt<AgentRegistered | AgentUpdated>(address, revision);
+    const configured = await this.eventAt<AgentRegistered | AgentUpdated>(
+      agentStream(address.companyId, address.agentId),
+      revision,
+    );
     this.configurations.set(key, configured);
     return configured;
   }
 
-  private async eventAt<E extends RunStarted | WakeupRequested | AgentRegistered | AgentUpdated>(
-    { companyId, agentId }: RunAddress,
-    revision: Revision,
-  ): Promise<Recorded<E>> {
-    const stream = agentStream(companyId, agentId);
+  private async eventAt<E extends DomainEvent>(stream: string, revision: Revision): Promise<Recorded<E>> {
     for await (const stored of this.log.read(stream, { from: revision, limit: 1 })) return decode<E>(stored);
     throw new Error(`${stream} has no revision ${revision}`);
   }

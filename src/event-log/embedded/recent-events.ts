@@ -22,8 +22,9 @@ export interface StreamEvents {
 }
 
 /**
- * The newest events of the log as they were appended, those of raw log bytes without the bytes: whoever follows the log, and whoever looks
- * at the end of a stream that was written a moment ago, need not ask the file. It answers null where it cannot know all.
+ * The newest events of the log as they were appended, those of raw log bytes without the bytes: whoever follows the
+ * log, and whoever looks at the end of a stream that was written a moment ago, need not ask the file. It answers null
+ * where it cannot know all.
  */
 export class RecentEvents {
   /** Everything behind `start`, in the order of the positions. */

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WhyAnswer } from '../../../src/client';
 import { uuidv7 } from '../../../src/kernel/ids';
 import { findMarkedProcesses } from '../../support/jest/marked-processes';
 import type { TestServer } from '../../support/server';
@@ -103,6 +104,14 @@ test('a node that has stopped in order is waited for, then its runs are lost, wi
     },
     { eventType: 'lifecycle', message: 'Process lost -- server may have restarted' },
   ]);
+  // Who asks by the id of the request for it finds its end, too.
+  const { steps } = await get<WhyAnswer>(server, `/v1/audit/why?runId=${run.id}`);
+  const atTheEnd = steps.filter(({ type }) =>
+    ['RunErrorRecorded', 'LogFinalized', 'RunFinished'].includes(type),
+  );
+  expect(atTheEnd).toHaveLength(3);
+  const { correlationId } = steps.find(({ type }) => type === 'WakeupRequested')!;
+  expect(new Set(atTheEnd.map((step) => step.correlationId))).toEqual(new Set([correlationId]));
   expect(await reap(server)).toEqual({ reaped: 0, runIds: [] });
   expect(server.errors).toEqual([]);
 });

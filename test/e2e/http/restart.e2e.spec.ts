@@ -1,3 +1,4 @@
+import type { WhyAnswer } from '../../../src/client';
 import { findMarkedProcesses, waitUntilGone } from '../../support/jest/marked-processes';
 import type { TestServer } from '../../support/server';
 import { startTestServer } from '../../support/server';
@@ -153,6 +154,10 @@ test('what was queued is started after the restart, once each', async () => {
   for (const { id } of blockers) expect((await untilFinal(server, id)).status).toBe('succeeded');
   for (const id of queued) {
     expect(await untilFinal(server, id)).toMatchObject({ status: 'succeeded', stdoutExcerpt: `${id}\n` });
+    // It still belongs to the request for it.
+    const { steps } = await get<WhyAnswer>(server, `/v1/audit/why?runId=${id}`);
+    const idOf = (wanted: string) => steps.find(({ type }) => type === wanted)!.correlationId;
+    expect(idOf('RunStarted')).toBe(idOf('WakeupRequested'));
   }
   const { items } = await get<Page<Run>>(server, `/v1/companies/${agent.companyId}/runs`);
   expect(items.map(({ id }) => id).sort()).toEqual([...queued].sort());
