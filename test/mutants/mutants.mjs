@@ -728,7 +728,7 @@ export const mutants = [
   {
     name: 'a saga does not try again',
     file: sagaRunner,
-    find: 'await untilAvailable(() => this.execute(command, cause), signal);',
+    find: 'await untilAvailable(() => this.execute(command, cause), signal, areDocumentsAway);',
     replace: 'await this.execute(command, cause);',
   },
   {

@@ -33,9 +33,9 @@ test('a cancel that meets the end of a run is what was answered, whichever came 
       const { status, body } = await server.api<Run>('POST', `/v1/runs/${run!.id}/cancel`);
       const final = await untilFinal(server, run!.id);
       expect(findMarkedProcesses(run!.id)).toEqual([]);
-      const isOver = body.finishedAt !== null;
-      expect(status).toBe(isOver ? 200 : 202);
-      if (isOver) expect(final.status).toBe(body.status);
+      // Where the cancel came first, its answer may have seen what has come of it.
+      expect([200, 202]).toContain(status);
+      if (status === 200) expect(body).toMatchObject({ finishedAt: final.finishedAt, status: final.status });
       else expect(final).toMatchObject({ status: 'cancelled', endCause: 'cancel' });
     }),
   );
