@@ -686,7 +686,7 @@ export const mutants = [
   {
     name: 'a projection loads a document anew for each event',
     file: projectedCollection,
-    find: 'this.evolve(current?.document ?? null, recorded)',
+    find: 'this.evolve(before, recorded)',
     replace: 'this.evolve(null, recorded)',
   },
   {
