@@ -50,7 +50,10 @@ function ailments({ ill, eventLog, documents, execution, dataFolder, disk, consu
   return ill.map((part) => {
     const reason = reasons.get(part);
     if (reason !== undefined) return `ill: ${part}: ${printable(reason)}`;
-    const { kind, stoppedBy, ailment } = consumers.find(({ name }) => name === part)!;
+    const consumer = consumers.find(({ name }) => name === part);
+    // A newer server may know of parts that this program does not.
+    if (!consumer) return `ill: ${printable(part)}`;
+    const { kind, stoppedBy, ailment } = consumer;
     return `ill: ${kind} ${part}: ${printable(stoppedBy === null ? ailment! : `stopped: ${stoppedBy}`)}`;
   });
 }

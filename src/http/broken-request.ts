@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorCode } from '../kernel/errors';
 import { DomainError } from '../kernel/errors';
+import { answersOn } from './answers-in-turn';
 import { problemOf } from './problem';
 
 /** So long whoever still sends may go on, so that the answer is not lost with the connection. */
@@ -14,35 +15,26 @@ const codeOfError: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 };
 
-/** By connection, in the order of the requests: the answers that are still to come to their end, and the last one. */
-const answersOf = new WeakMap<Socket, ServerResponse[]>();
 /** Each further piece of a broken request is refused by the parser as well. */
 const refused = new WeakSet<Socket>();
-
-/** Must be told of each request: what breaks after it on its connection must not break into its answer. */
-export function noteAnswer({ socket }: IncomingMessage, response: ServerResponse): void {
-  const answers = answersOf.get(socket) ?? [];
-  while (answers[0]?.closed) answers.shift();
-  answers.push(response);
-  answersOf.set(socket, answers);
-}
 
 /**
  * Answers what Node's parser refuses with a problem document, after what was asked before on the same connection has
  * been answered, and closes the connection. A broken request whose answer has begun gets no other.
  */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  // First of all: what still comes must not cut off a refusal that is on its way.
+  if (refused.has(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  if (refused.has(socket)) return;
   refused.add(socket);
   void refuseInTurn(error, socket);
 }
 
 async function refuseInTurn(error: NodeJS.ErrnoException, socket: Socket): Promise<void> {
-  const answers = [...(answersOf.get(socket) ?? [])];
+  const answers = answersOn(socket);
   // Only the last one can be the broken one itself; else that one has not even a head.
   const broken = answers.find(({ req }) => !req.complete);
   for (const answer of answers) if (answer !== broken || answer.headersSent) await ended(answer);

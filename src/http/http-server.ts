@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { DomainError } from '../kernel/errors';
-import { answerBrokenRequest, noteAnswer } from './broken-request';
+import { noteAnswer } from './answers-in-turn';
+import { answerBrokenRequest } from './broken-request';
 import { httpLimits } from './limits';
 import { problemOf } from './problem';
 
