@@ -1,7 +1,6 @@
 import { constants } from 'node:os';
 import { lifecycle } from '../runs/domain/run.events';
 import type { EndedTree } from './ending';
-import type { EndingSignal } from './process-tree';
 import type { RunOutcome } from './run-authority';
 import type { RecordedExit } from './run-folder';
 import { SIGNAL_BASE } from './run-folder';
