@@ -7,13 +7,10 @@ export const groupings = ['agent', 'model', 'source', 'day', 'month', 'run', 'pr
 export type Grouping = (typeof groupings)[number];
 
 /** The spend of one agent, model, day, … */
-export interface CostGroup {
+export interface CostGroup extends Usage {
   key: string;
   /** Micro-dollars, without what is unpriced. */
   costMicros: number;
-  inputTokens: number;
-  outputTokens: number;
-  cachedInputTokens: number;
   /** How many runs have entries in the group: one that used two models is in both of theirs. */
   runs: number;
   /** Those among them of which nobody knows all of the cost. */

@@ -1,15 +1,13 @@
 import type { RunFinished } from '../../agents/domain/agent.events';
 import type { Recorded } from '../../kernel/event';
+import type { Usage } from './cost-entry';
 import type { LedgerEntry, LedgerEvent } from './ledger';
 import { entryOf } from './ledger';
 
 /** Entries added up under one key. */
-export interface Tally {
+export interface Tally extends Usage {
   /** Micro-dollars, without what is unpriced. */
   costMicros: number;
-  inputTokens: number;
-  outputTokens: number;
-  cachedInputTokens: number;
   /** Different runs with entries here, of those that are not open. */
   runs: number;
   /** Those among them with an unpriced entry here, for which no result has made up. */

@@ -45,13 +45,14 @@ export const companyDaysProjection: Projection<CompanyDayDocument, LedgerEvent> 
     mayConcernLedger(recorded) ? companyDayId(recorded.event.data.companyId, dayOf(recorded)) : null,
   evolve(document, recorded) {
     const day = dayOf(recorded);
-    const sheet = withLedgerEvent(sheetOf(document), recorded, ({ model, provider, invocationSource }) => [
+    const before = sheetOf(document);
+    const sheet = withLedgerEvent(before, recorded, ({ model, provider, invocationSource }) => [
       companyDayKey('day', day),
       companyDayKey('model', model),
       companyDayKey('provider', provider),
       companyDayKey('source', invocationSource),
     ]);
-    return sheet === EMPTY_SHEET ? null : { companyId: recorded.event.data.companyId, day, sheet };
+    return sheet === before ? document : { companyId: recorded.event.data.companyId, day, sheet };
   },
 };
 
@@ -64,9 +65,10 @@ export const agentMonthsProjection: Projection<AgentMonthDocument, LedgerEvent> 
   id: (recorded) =>
     mayConcernLedger(recorded) ? `${recorded.event.data.agentId} ${monthOf(recorded)}` : null,
   evolve(document, recorded) {
-    const sheet = withLedgerEvent(sheetOf(document), recorded, () => [dayOf(recorded)]);
+    const before = sheetOf(document);
+    const sheet = withLedgerEvent(before, recorded, () => [dayOf(recorded)]);
     const { companyId, agentId } = recorded.event.data;
-    return sheet === EMPTY_SHEET ? null : { companyId, agentId, month: monthOf(recorded), sheet };
+    return sheet === before ? document : { companyId, agentId, month: monthOf(recorded), sheet };
   },
 };
 
